@@ -1,0 +1,71 @@
+"""Where a bundle lies and where its data and runs go, found from the running workflow.
+
+`"bundle_root": "."` would follow the current directory; a root found from the configuration file works from anywhere.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigWorkflow
+
+HOME_VARIABLE = "EYE_BUNDLES_HOME"
+
+
+def running_workflow() -> ConfigWorkflow | None:
+    """The `ConfigWorkflow` whose configuration is being resolved by a caller of this function, if any."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        owner: Any = frame.f_locals.get("self")
+        if isinstance(owner, ConfigWorkflow):
+            return owner
+        frame = frame.f_back
+    return None
+
+
+def bundle_root() -> str:
+    """Absolute path of the bundle whose configuration is being resolved.
+
+    Returns:
+        the folder above `configs/`; without a running workflow (a bare `ConfigParser`) the current directory.
+    """
+    workflow = running_workflow()
+    if workflow is None:
+        return str(Path.cwd())
+    folder = Path(workflow.config_root_path).resolve()
+    return str(folder.parent if folder.name == "configs" else folder)
+
+
+def workspace(*, bundle_root: str) -> str:
+    """Folder that holds `runs/` (results, MLflow store) and `data/` (phantoms).
+
+    Args:
+        bundle_root: the bundle's folder.
+
+    Returns:
+        `$EYE_BUNDLES_HOME` if set; the repository for a bundle in its `bundles/` folder; else the bundle itself.
+    """
+    home = os.environ.get(HOME_VARIABLE)
+    if home:
+        return str(Path(home).expanduser().resolve())
+    root = Path(bundle_root).resolve()
+    return str(root.parents[1] if root.parent.name == "bundles" else root)
+
+
+def new_run_name() -> str:
+    """A name for one run: date, time and four random hexadecimal digits, so that two runs never share it."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
+def tracking_uri(*, workspace: str) -> str:
+    """Address of the one MLflow store of all bundles: `$MLFLOW_TRACKING_URI`, else SQLite in `runs/`."""
+    if os.environ.get("MLFLOW_TRACKING_URI"):
+        return os.environ["MLFLOW_TRACKING_URI"]
+    folder = Path(workspace) / "runs"
+    folder.mkdir(parents=True, exist_ok=True)
+    return f"sqlite:///{folder / 'mlflow.db'}"
