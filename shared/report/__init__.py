@@ -1,0 +1,1 @@
+"""What is written down: tables, atomic files, measures of an evaluation and findings in one photograph."""
