@@ -1,0 +1,41 @@
+"""From a collated batch to the network's input, its labels and what it has to compute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from monai.engines import PrepareBatch
+from torch import Tensor
+
+LABELS = ("masks", "grades", "labelled")
+
+
+class PrepareMultiTaskBatch(PrepareBatch):
+    """Moves a batch to the device and asks the network for the labelled tasks alone.
+
+    Args:
+        labelled_only: pass ``needed_BT=labelled`` to the network, so that no decoder runs for a photograph without
+            masks; False computes every task for every photograph (evaluation, inference).
+    """
+
+    def __init__(self, *, labelled_only: bool = True) -> None:
+        self.labelled_only = labelled_only
+
+    def __call__(
+        self,
+        batchdata: Mapping[str, Any],
+        device: str | torch.device | None = None,
+        non_blocking: bool = False,
+        **kwargs: Any,
+    ) -> tuple[Tensor, dict[str, Tensor], tuple[()], dict[str, Tensor]]:
+        """Image [B,3,H,W], labels (`masks`, `grades`, `labelled`, those present), no arguments, keyword arguments."""
+        image = torch.as_tensor(batchdata["image"]).to(device=device, non_blocking=non_blocking, **kwargs)
+        labels = {
+            key: torch.as_tensor(batchdata[key]).to(device=device, non_blocking=non_blocking)
+            for key in LABELS
+            if key in batchdata
+        }
+        needed = {"needed_BT": labels["labelled"].bool()} if self.labelled_only else {}
+        return image, labels, (), needed

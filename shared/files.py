@@ -1,0 +1,69 @@
+"""Writes that either happen completely or leave what was there: temporary file, flush, rename."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+
+from shared.errors import DataError
+
+
+def atomic_write(path: str | Path, write: Callable[[IO[bytes]], object]) -> Path:
+    """Replace a file's content in one step.
+
+    Args:
+        path: the file; its folder is made if absent.
+        write: called with a binary file to fill.
+
+    Returns:
+        the path.
+
+    Raises:
+        DataError: the disk is full or read-only; the old file is untouched.
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = Path(file.name)
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    except BaseException as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        # PyTorch's zip writer hides a full disk behind a RuntimeError about an unexpected position.
+        if isinstance(error, OSError) or (isinstance(error, RuntimeError) and "PytorchStreamWriter" in str(error)):
+            raise DataError(
+                f"cannot write {path}: {error}",
+                expected="a folder that can be written, on a disk with space left; what was there before is untouched",
+                fix="free space, or choose another folder with --output_dir",
+            ) from error
+        raise
+    return path
+
+
+def write_text(path: str | Path, text: str) -> Path:
+    """Atomically write UTF-8 text."""
+    return atomic_write(path, lambda file: file.write(text.encode()))
+
+
+def write_json(path: str | Path, content: Any) -> Path:
+    """Atomically write JSON, indented, keys in the order given."""
+    return write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def save_tensors(path: str | Path, content: Any) -> Path:
+    """Atomically write what `torch.load(weights_only=True)` can read: tensors, containers, primitives."""
+    return atomic_write(path, lambda file: torch.save(content, file))

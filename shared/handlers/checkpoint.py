@@ -1,0 +1,129 @@
+"""Checkpoints that resume exactly and survive a full disk."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+
+from shared.errors import CheckpointError
+from shared.files import save_tensors
+
+log = logging.getLogger(__name__)
+
+
+class RunCheckpoint:
+    """Saves all state of a run after every epoch and when it is stopped, and continues from there.
+
+    Written atomically: a crash or a full disk leaves the last good checkpoint. Holds tensors and primitives only.
+
+    Args:
+        path: the checkpoint file.
+        objects: name -> object with `state_dict` and `load_state_dict` (network, optimizer, scheduler, history).
+        resume: "auto" continues from `path` if it exists, "never" starts afresh, anything else is a file to start from.
+        interval: save every so many epochs (and at the end, and when stopped).
+
+    Raises:
+        CheckpointError: at the start, for a checkpoint of another architecture or an unreadable file.
+    """
+
+    def __init__(
+        self, *, path: str | Path, objects: Mapping[str, Any], resume: str = "auto", interval: int = 1
+    ) -> None:
+        self.path, self.objects, self.interval = Path(path), dict(objects), interval
+        self.source = {"auto": self.path, "never": None}.get(resume, Path(resume))
+        self.required = resume not in ("auto", "never")
+
+    def attach(self, engine: Engine) -> None:
+        """Load at the start, save after every `interval` epochs, at the end, and when the run is stopped."""
+        engine.add_event_handler(Events.STARTED, self.load)
+        engine.add_event_handler(Events.EPOCH_COMPLETED(every=self.interval), self.save)
+        engine.add_event_handler(Events.TERMINATE, self.save)
+
+    def save(self, engine: Engine) -> None:
+        """Write everything, with the engine's position."""
+        state = {
+            "iteration": engine.state.iteration,
+            "epoch_length": engine.state.epoch_length,
+            "objects": {name: item.state_dict() for name, item in self.objects.items()},
+        }
+        save_tensors(self.path, state)
+
+    def load(self, engine: Engine) -> None:
+        """Continue from the checkpoint, if there is one to continue from."""
+        if self.source is None or not (self.source.is_file() or self.required):
+            return
+        state = read_checkpoint(self.source)
+        if missing := sorted(set(self.objects) - set(state.get("objects", {}))):
+            raise CheckpointError(
+                f"{self.source} has no state of {', '.join(missing)}",
+                expected="a checkpoint.pt written by a training run",
+                fix="give its checkpoint.pt as --resume (model.pt holds weights only), or --resume never",
+            )
+        for name, item in self.objects.items():
+            if isinstance(item, torch.nn.Module):
+                load_weights(item, state["objects"][name], source=self.source)
+            else:
+                item.load_state_dict(state["objects"][name])
+        if state["epoch_length"] != engine.state.epoch_length:
+            raise CheckpointError(
+                f"{self.source} was written with {state['epoch_length']} iterations per epoch",
+                expected=f"{engine.state.epoch_length}, as configured now",
+                fix="continue with the same data and batch settings, or start afresh with --resume never",
+            )
+        engine.state.iteration = state["iteration"]
+        engine.state.epoch = state["iteration"] // state["epoch_length"]
+        log.info("continuing from %s: epoch %d, iteration %d", self.source, engine.state.epoch, state["iteration"])
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read a file of tensors and primitives.
+
+    Raises:
+        CheckpointError: the file is absent, damaged, or a pickle with code.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(
+            f"no checkpoint at {path}", expected="a file written by training", fix="train first, or correct the path"
+        )
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise CheckpointError(
+            f"{path} cannot be read: {str(error).splitlines()[0]}",
+            expected="a PyTorch file of tensors (loaded with weights_only=True; files with code are refused)",
+            fix="give another file; a damaged one cannot be repaired",
+        ) from error
+
+
+def load_weights(network: torch.nn.Module, state: Mapping[str, Any], *, source: str | Path, hint: str = "") -> None:
+    """Load a state dict strictly.
+
+    Raises:
+        CheckpointError: names the keys and shapes that differ; the network is left unchanged.
+    """
+    own = network.state_dict()
+    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise CheckpointError(
+            f"{source} holds no plain state dict", expected="parameter name -> tensor", fix="give a run's model.pt"
+        )
+    missing, unexpected = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+    shapes = [
+        f"{key}: {tuple(state[key].shape)} in the file, {tuple(own[key].shape)} in the network"
+        for key in own.keys() & state.keys()
+        if own[key].shape != state[key].shape
+    ]
+    if missing or unexpected or shapes:
+        parts = (("missing", missing), ("unexpected", unexpected), ("shapes", sorted(shapes)))
+        differences = "; ".join(f"{len(items)} {kind}, e.g. {', '.join(items[:3])}" for kind, items in parts if items)
+        raise CheckpointError(
+            f"{source} is a checkpoint of another architecture: {differences}",
+            expected="weights of the configured network",
+            fix=hint or "give the configuration (overlays, backbone, num_experts, tasks) that it was trained with",
+        )
+    network.load_state_dict(state)

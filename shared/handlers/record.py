@@ -1,0 +1,94 @@
+"""Handlers that keep a run's history and its best model."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+
+from shared.engines.history import History
+from shared.files import save_tensors, write_json
+
+log = logging.getLogger(__name__)
+
+
+class RecordHistory:
+    """Adds every iteration's loss terms and every epoch's validation metrics to the history, and writes it.
+
+    Args:
+        history: the record.
+        path: JSON file, rewritten after every epoch.
+        evaluator: the validation engine, run before this handler's epoch event (put `ValidationHandler` first).
+    """
+
+    def __init__(self, *, history: History, path: str | Path, evaluator: Engine | None = None) -> None:
+        self.history, self.path, self.evaluator = history, Path(path), evaluator
+        self.learning_rate = 0.0
+        self.validated_at = -1
+
+    def attach(self, engine: Engine) -> None:
+        """Follow a trainer with `loss_function.last_terms` and `optimizer`."""
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.add_iteration)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.add_epoch)
+        if self.evaluator is not None:
+            self.evaluator.add_event_handler(Events.COMPLETED, self.note_validation, engine)
+
+    def note_validation(self, evaluator: Engine, trainer: Engine) -> None:
+        """Remember after which epoch the validation ran."""
+        self.validated_at = trainer.state.epoch
+
+    def add_iteration(self, engine: Any) -> None:
+        """Add the loss terms of this iteration."""
+        # The largest group's rate is the head's; the scheduler has moved on by the end of the epoch.
+        self.learning_rate = max(group["lr"] for group in engine.optimizer.param_groups)
+        self.history.add_terms({name: term.item() for name, term in engine.loss_function.last_terms.items()})
+
+    def add_epoch(self, engine: Engine) -> None:
+        """Close the epoch's row."""
+        fresh = self.evaluator is not None and self.validated_at == engine.state.epoch
+        metrics = self.evaluator.state.metrics if fresh and self.evaluator is not None else {}
+        row = self.history.end_epoch(engine.state.epoch, learning_rate=self.learning_rate, metrics=metrics)
+        write_json(self.path, self.history.rows)
+        shown = {name: value for name, value in row.items() if name not in ("epoch", "learning_rate")}
+        text = "  ".join(f"{name} {value:.3f}" for name, value in shown.items())
+        log.info("epoch %d/%d  %s", engine.state.epoch, engine.state.max_epochs, text)
+
+
+class SaveBestModel:
+    """Writes the network's weights after each epoch that is the best so far, as a plain state dict.
+
+    Args:
+        network: whose weights are kept.
+        history: says which epoch is best (put `RecordHistory` first).
+        path: the weights file; beside it goes a `.json` of the same name that says where the weights come from.
+        provenance: JSON content for that file; epoch and score are added.
+    """
+
+    def __init__(
+        self,
+        *,
+        network: torch.nn.Module,
+        history: History,
+        path: str | Path,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.network, self.history, self.path = network, history, Path(path)
+        self.provenance = dict(provenance or {})
+
+    def attach(self, engine: Engine) -> None:
+        """Save after validation."""
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.save)
+
+    def save(self, engine: Engine) -> None:
+        """Save if this epoch is the best."""
+        best = self.history.best
+        if best is None or best["epoch"] != engine.state.epoch:
+            return
+        weights = {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
+        save_tensors(self.path, weights)
+        record = {"epoch": engine.state.epoch, "selected_by": self.history.key, "score": best[self.history.key]}
+        write_json(self.path.with_suffix(".json"), self.provenance | record)

@@ -1,0 +1,86 @@
+"""Experiment tracking: every run of every bundle in one MLflow store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+from ignite.engine import Engine, Events
+from monai.handlers import MLFlowHandler
+
+from shared.engines.history import History
+
+
+class TrackRun(MLFlowHandler):
+    """MONAI's `MLFlowHandler` fed from the run's history: one batch of metrics per epoch, artifacts at the end.
+
+    Args:
+        tracking_uri, experiment_name, run_name: as in MONAI; the name of a run that was stopped continues that run.
+        output_dir: the run's folder; its JSON and CSV files, `figures/` and `model.pt` become artifacts.
+        parameters: hyper-parameters.
+        history: logged row by row; None (evaluation) logs the engine's metrics once.
+        tags: MLflow tags, e.g. that the data are phantoms.
+    """
+
+    artifact_patterns = ("*.json", "*.csv", "model.pt", "figures/*.png")
+
+    def __init__(
+        self,
+        *,
+        tracking_uri: str,
+        experiment_name: str,
+        run_name: str,
+        output_dir: str | Path,
+        parameters: Mapping[str, Any] | None = None,
+        history: History | None = None,
+        tags: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(
+            tracking_uri=tracking_uri,
+            experiment_name=experiment_name,
+            run_name=run_name,
+            iteration_log=False,
+            experiment_param={name: str(value)[:500] for name, value in (parameters or {}).items()},
+        )
+        self.output_dir, self.history, self.tags = Path(output_dir), history, dict(tags or {})
+
+    def attach(self, engine: Engine) -> None:
+        """Start, log each epoch, finish; a run that fails or is stopped is marked so."""
+        super().attach(engine)
+        engine.add_event_handler(Events.EXCEPTION_RAISED, self.fail)
+
+    def start(self, engine: Engine) -> None:
+        """Open or continue the run."""
+        super().start(engine)
+        run_id = self.cur_run.info.run_id
+        self.client.update_run(run_id, status="RUNNING")
+        for name, value in self.tags.items():
+            self.client.set_tag(run_id, name, str(value))
+
+    def epoch_completed(self, engine: Engine) -> None:
+        """Log the newest row of the history, or the engine's own metrics."""
+        metrics = self.history.rows[-1] if self.history and self.history.rows else engine.state.metrics
+        numbers = {name: value for name, value in metrics.items() if isinstance(value, (int, float))}
+        if numbers:
+            self._log_metrics(numbers, step=engine.state.epoch)
+
+    def complete(self, engine: Engine) -> None:  # type: ignore[override]
+        """Store the artifacts and end the run."""
+        run_id = self.cur_run.info.run_id
+        for pattern in self.artifact_patterns:
+            for file in sorted(self.output_dir.glob(pattern)):
+                folder = file.parent.relative_to(self.output_dir).as_posix()
+                self.client.log_artifact(run_id, str(file), None if folder == "." else folder)
+        stopped = engine.should_terminate
+        self.client.set_terminated(run_id, "KILLED" if stopped else "FINISHED")
+        self._dispose_sqlite_store()
+
+    def fail(self, engine: Engine, error: BaseException) -> None:
+        """Mark the run as failed and let the exception go on."""
+        if self.cur_run is not None:
+            self.client.set_terminated(self.cur_run.info.run_id, "FAILED")
+        raise error

@@ -1,0 +1,73 @@
+"""What was run: configuration, command, commit, versions, seed and machine, kept with every run."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import shared
+from shared.files import write_json
+from shared.workflow.paths import running_workflow
+
+PACKAGES = ("monai", "torch", "pytorch-ignite", "numpy", "scikit-image", "mlflow")
+
+
+def commit_of(folder: str | Path) -> str:
+    """Git commit of the source tree that holds a folder, with `-dirty` for uncommitted changes; "unknown" outside."""
+    try:
+        command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+
+
+def provenance(*, bundle_root: str, seed: int | None = None, **more: Any) -> dict[str, Any]:
+    """Where a result comes from.
+
+    Args:
+        bundle_root: the bundle's folder, for its name and commit.
+        seed: of the run.
+        more: further facts, e.g. the data set's name.
+
+    Returns:
+        JSON content: bundle, commit, versions, hardware, date and command beside what was given.
+    """
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine()
+    return {
+        "bundle": Path(bundle_root).name,
+        "seed": seed,
+        "commit": commit_of(Path(shared.__file__).parent),
+        "package_version": shared.__version__,
+        "versions": versions | {"python": platform.python_version()},
+        "hardware": {"device": device, "cores": os.cpu_count()},
+        "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        **more,
+    }
+
+
+def record_run(*, output_dir: str, provenance: Mapping[str, Any]) -> None:
+    """Write `run.json` and the executed configuration `config.json` into the run's folder.
+
+    Args:
+        output_dir: the run's folder, made if absent.
+        provenance: content of `run.json`.
+
+    Raises:
+        DataError: the folder cannot be written, before any work is done.
+    """
+    write_json(Path(output_dir) / "run.json", dict(provenance))
+    workflow = running_workflow()
+    if workflow is not None:
+        write_json(Path(output_dir) / "config.json", workflow.parser.config)
