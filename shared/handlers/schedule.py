@@ -32,7 +32,7 @@ class ReproducibleSteps:
         engine.add_event_handler(Events.EPOCH_STARTED, self.position)
         engine.add_event_handler(Events.ITERATION_STARTED, self.reseed)
 
-    def position(self, engine: Engine) -> None:
+    def position(self, engine: Any) -> None:
         """Tell the sampler where it is."""
         epoch = engine.state.epoch - 1
         self.sampler.set_epoch(epoch, engine.state.iteration - epoch * engine.state.epoch_length)

@@ -48,6 +48,12 @@ class TrackRun(MLFlowHandler):
         )
         self.output_dir, self.history, self.tags = Path(output_dir), history, dict(tags or {})
 
+    @property
+    def run_id(self) -> str:
+        """MLflow's identifier of the open run."""
+        run: Any = self.cur_run
+        return run.info.run_id
+
     def attach(self, engine: Engine) -> None:
         """Start, log each epoch, finish; a run that fails or is stopped is marked so."""
         super().attach(engine)
@@ -56,7 +62,7 @@ class TrackRun(MLFlowHandler):
     def start(self, engine: Engine) -> None:
         """Open or continue the run."""
         super().start(engine)
-        run_id = self.cur_run.info.run_id
+        run_id = self.run_id
         self.client.update_run(run_id, status="RUNNING")
         for name, value in self.tags.items():
             self.client.set_tag(run_id, name, str(value))
@@ -70,7 +76,7 @@ class TrackRun(MLFlowHandler):
 
     def complete(self, engine: Engine) -> None:  # type: ignore[override]
         """Store the artifacts and end the run."""
-        run_id = self.cur_run.info.run_id
+        run_id = self.run_id
         for pattern in self.artifact_patterns:
             for file in sorted(self.output_dir.glob(pattern)):
                 folder = file.parent.relative_to(self.output_dir).as_posix()
@@ -82,5 +88,5 @@ class TrackRun(MLFlowHandler):
     def fail(self, engine: Engine, error: BaseException) -> None:
         """Mark the run as failed and let the exception go on."""
         if self.cur_run is not None:
-            self.client.set_terminated(self.cur_run.info.run_id, "FAILED")
+            self.client.set_terminated(self.run_id, "FAILED")
         raise error

@@ -1,0 +1,45 @@
+# make train   set-up and quickstart     make test      tests
+# make mlflow  browse the experiments    make test-e2e  servers, browsers, several processes
+VENV ?= .venv
+PYTHON ?= python3
+PY := $(VENV)/bin/python
+BUNDLE := bundles/idrid_moe_mtl/configs
+READY := $(VENV)/.installed
+
+.PHONY: help setup train test test-e2e lint mlflow benchmark clean
+
+help:
+	@sed -n '1,2s/^# //p' Makefile
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python %d.%d found, 3.11 or newer needed: make PYTHON=python3.11 ..." % sys.version_info[:2])'
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+train: $(READY)
+	$(PY) -m monai.bundle run training --config_file "['$(BUNDLE)/train.json','$(BUNDLE)/quickstart.json']" $(ARGS)
+
+test: $(READY)
+	$(PY) -m pytest -m "not e2e" $(ARGS)
+
+test-e2e: $(READY)
+	$(PY) -m pytest -m e2e $(ARGS)
+
+lint: $(READY)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy shared
+	cd bundles/idrid_moe_mtl && MYPYPATH=../.. ../../$(PY) -m mypy --config-file ../../pyproject.toml -p scripts
+
+mlflow: $(READY)
+	MLFLOW_DISABLE_TELEMETRY=true $(VENV)/bin/mlflow ui --backend-store-uri sqlite:///$(CURDIR)/runs/mlflow.db --host 127.0.0.1 --port $(or $(PORT),5000)
+
+benchmark: $(READY)
+	$(PY) -m benchmarks $(ARGS)
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
