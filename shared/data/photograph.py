@@ -41,7 +41,7 @@ def read_photograph(path: str | Path, *, at_least: tuple[float, float] | None = 
     Raises:
         DataError: for a missing, empty, truncated, corrupt or unknown file, or more than `MAX_PIXELS` pixels.
     """
-    return decode_photograph(_read_bytes(path), at_least=at_least, name=path)
+    return decode_photograph(read_bytes(path), at_least=at_least, name=path)
 
 
 def decode_photograph(
@@ -93,7 +93,7 @@ def read_mask(
         DataError: for a file that cannot be read, another size than ``size``, or values other than 0, 1 and 255.
     """
     try:
-        with Image.open(io.BytesIO(_read_bytes(path))) as image:
+        with Image.open(io.BytesIO(read_bytes(path))) as image:
             _check_pixels(image.size[0] * image.size[1], path)
             channels = np.asarray(image)
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
@@ -120,7 +120,8 @@ def read_mask(
     return lesion_HW
 
 
-def _read_bytes(path: str | Path) -> bytes:
+def read_bytes(path: str | Path) -> bytes:
+    """A file's content; a missing, unreadable or empty one is a DataError."""
     try:
         content = Path(path).read_bytes()
     except OSError as error:
