@@ -12,7 +12,7 @@ from ignite.engine import Engine, Events
 class EpochSampler(Protocol):
     """A batch sampler that can start anywhere."""
 
-    def set_epoch(self, epoch: int, start_batch: int = 0) -> None:
+    def set_epoch(self, epoch: int, *, start_batch: int = 0) -> None:
         """Start at a batch of an epoch (both counted from 0)."""
 
 
@@ -35,7 +35,8 @@ class ReproducibleSteps:
     def position(self, engine: Any) -> None:
         """Tell the sampler where it is."""
         epoch = engine.state.epoch - 1
-        self.sampler.set_epoch(epoch, engine.state.iteration - epoch * engine.state.epoch_length)
+        start = engine.state.iteration - epoch * engine.state.epoch_length
+        self.sampler.set_epoch(epoch, start_batch=start)
 
     def reseed(self, engine: Engine) -> None:
         """Seed PyTorch for this iteration."""

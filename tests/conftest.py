@@ -1,0 +1,51 @@
+"""Fixtures for all tests: the real data where they are, a bundle's scripts on the path, one thread per process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+BUNDLES = REPOSITORY / "bundles"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder with the real data sets; `$EYE_BUNDLES_REAL_DATA`, or `../shared/data` beside the repository."""
+    folder = Path(os.environ.get("EYE_BUNDLES_REAL_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder.name} beside the repository; set EYE_BUNDLES_REAL_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_idrid(real_data: Path) -> Path:
+    """The real IDRiD folder."""
+    folder = real_data / "idrid"
+    if not folder.is_dir():
+        pytest.skip("the real data hold no idrid folder")
+    return folder
+
+
+@pytest.fixture
+def idrid_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`import scripts` means those of `bundles/idrid_moe_mtl`."""
+    for name in [name for name in sys.modules if name == "scripts" or name.startswith("scripts.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(BUNDLES / "idrid_moe_mtl")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty workspace for runs and data, in place of the repository's."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("EYE_BUNDLES_HOME", str(folder))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return folder
