@@ -48,14 +48,15 @@ def score_histogram(scores: npt.ArrayLike, truth: npt.ArrayLike, *, bins: int = 
     Raises:
         ValueError: for different shapes, or scores that are not probabilities (NaN included).
     """
-    scores, truth = np.asarray(scores).ravel(), np.asarray(truth).ravel() != 0
-    if scores.shape != truth.shape:
-        raise ValueError(f"scores and truth differ in size: {scores.size} and {truth.size}")
-    if scores.size and not (scores.min() >= 0 and scores.max() <= 1):
-        raise ValueError(f"scores must be probabilities 0..1, got {scores.min()}..{scores.max()}")
-    levels = (scores * scores.dtype.type(bins - 1) + scores.dtype.type(0.5)).astype(np.int32)
-    total = np.bincount(levels, minlength=bins)
-    positive = np.bincount(levels[truth], minlength=bins)
+    if np.shape(scores) != np.shape(truth):
+        raise ValueError(f"scores and truth differ in shape: {np.shape(scores)} and {np.shape(truth)}")
+    score_N = np.asarray(scores).ravel()
+    score_N = score_N if score_N.dtype in (np.float32, np.float64) else score_N.astype(np.float32)
+    if score_N.size and not (score_N.min() >= 0 and score_N.max() <= 1):
+        raise ValueError(f"scores must be probabilities 0..1, got {score_N.min()}..{score_N.max()}")
+    level_N = (score_N * score_N.dtype.type(bins - 1) + score_N.dtype.type(0.5)).astype(np.int32)
+    total = np.bincount(level_N, minlength=bins)
+    positive = np.bincount(level_N[np.asarray(truth).ravel() != 0], minlength=bins)
     return ScoreHistogram(positive.astype(np.int32), (total - positive).astype(np.int32))
 
 

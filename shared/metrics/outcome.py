@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from shared.data.geometry import Geometry
 from shared.errors import ConfigError
 from shared.tasks import MISSING_GRADE, TaskList
 
@@ -19,7 +20,7 @@ class Outcome(NamedTuple):
     ``scores_SHW`` are probabilities, ``truth_SHW`` masks of the same size (``None`` where nothing was predicted or no
     truth is known); ``probabilities`` has ``[K]`` per grade task; ``grades_G`` is -1 where unknown; ``labelled_T`` is
     all False for a photograph without truth; ``image_3HW`` is the network's normalised input; ``gate_weights_TE`` is
-    ``None`` for networks without experts; ``geometry_8`` see `shared.data.geometry.Geometry`, ``None`` if unknown.
+    ``None`` for networks without experts; ``geometry`` is ``None`` where unknown.
     """
 
     name: str
@@ -32,7 +33,7 @@ class Outcome(NamedTuple):
     truth_SHW: npt.NDArray | None
     gate_weights_TE: npt.NDArray | None
     image_3HW: npt.NDArray | None
-    geometry_8: npt.NDArray[np.float64] | None
+    geometry: Geometry | None
 
 
 def outcomes_of(engine: Any, tasks: TaskList) -> list[Outcome]:
@@ -80,7 +81,7 @@ def outcome_of(output: Mapping[str, Any], batch: Mapping[str, Any], tasks: TaskL
         truth_SHW=_truth(scores_SHW, batch, needed=_needs_masks(labelled_T, tasks)),
         gate_weights_TE=None if output.get("gate_weights") is None else _array(output["gate_weights"]),
         image_3HW=None if batch.get("image") is None else _array(batch["image"]),
-        geometry_8=None if geometry is None else _array(geometry).astype(np.float64),
+        geometry=None if geometry is None else Geometry.from_tensor(torch.as_tensor(geometry)),
     )
 
 

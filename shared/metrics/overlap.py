@@ -25,9 +25,10 @@ class Overlap(NamedTuple):
 
 def count_overlap(predicted: npt.ArrayLike, truth: npt.ArrayLike) -> Overlap:
     """Count two masks of the same shape, nonzero = inside."""
-    predicted, truth = np.asarray(predicted) != 0, np.asarray(truth) != 0
-    hit = np.float64(np.count_nonzero(predicted & truth))
-    return Overlap(np.asarray(hit), np.count_nonzero(truth) - hit, np.count_nonzero(predicted) - hit)
+    found, mask = np.asarray(predicted) != 0, np.asarray(truth) != 0
+    hit = np.count_nonzero(found & mask)
+    counts = (hit, np.count_nonzero(mask) - hit, np.count_nonzero(found) - hit)
+    return Overlap(*(np.asarray(count, np.float64) for count in counts))
 
 
 def overlap_at(histogram: ScoreHistogram, threshold: float) -> Overlap:

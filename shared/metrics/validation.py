@@ -25,8 +25,8 @@ class TaskTally(Metric):
 
     Only labelled (photograph, task) pairs count. ``compute`` gives one number per name: ``Dice_<mask task>`` pooled
     over pixels, ``accuracy_<grade task>``, ``kappa_<grade task>`` (quadratic), ``Dice_mean`` over mask tasks,
-    ``accuracy_mean`` over grade tasks, and ``score``. A task without a labelled photograph is NaN, and left out of means;
-    so is an undefined kappa (truth and prediction one and the same grade throughout). Summed over processes.
+    ``accuracy_mean`` over grade tasks, and ``score``. A task without a labelled photograph is NaN and left out of
+    means; so is an undefined kappa (truth and prediction one and the same grade throughout). Summed over processes.
 
     ``score`` selects the best model: the mean of ``Dice_mean`` and ``accuracy_mean``, or the one that exists.
     Accuracy, not kappa: it is what the literature compares, always defined, and runs over 0..1 like Dice, whereas on a
@@ -55,12 +55,15 @@ class TaskTally(Metric):
         self._counts = torch.zeros(sum(sizes), dtype=torch.float64, device=self._device)
         parts = self._counts.split(sizes)
         self._overlap_S4 = parts[0].view(-1, 4)
-        self._confusions = [part.view(task.num_classes, -1) for part, task in zip(parts[1:], self.tasks.grades, strict=True)]
+        self._confusions = [
+            part.view(task.num_classes, -1) for part, task in zip(parts[1:], self.tasks.grades, strict=True)
+        ]
 
     @torch.no_grad()
     def iteration_completed(self, engine: Engine) -> None:
-        for output, batch in zip(engine.state.output, engine.state.batch, strict=True):  # type: ignore[arg-type]
-            self.update((output, batch))
+        state: Any = engine.state
+        for pair in zip(state.output, state.batch, strict=True):
+            self.update(pair)
 
     @reinit__is_reduced
     def update(self, output: tuple[Mapping[str, Any], Mapping[str, Any]]) -> None:

@@ -13,7 +13,8 @@ def format_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title
     cells = [[str(column) for column in columns], *([_cell(value) for value in row] for row in rows)]
     widths = [max(len(row[index]) for row in cells) for index in range(len(columns))]
     numeric = [
-        bool(rows) and all(_is_number(row[index]) or row[index] is None for row in rows) for index in range(len(columns))
+        bool(rows) and all(_is_number(row[index]) or row[index] is None for row in rows)
+        for index in range(len(columns))
     ]
     lines = [
         "  ".join(
@@ -45,4 +46,4 @@ def _cell(value: Any) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    return value is None or (isinstance(value, (int, float, np.number)) and not isinstance(value, bool))

@@ -1,0 +1,193 @@
+"""The report of an evaluation: numbers with intervals, tables per photograph, pictures."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from ignite.engine import Engine, Events
+
+from shared.draw.panels import Comparison
+from shared.errors import DataError
+from shared.metrics.histogram import ScoreHistogram, score_histogram
+from shared.metrics.outcome import Outcome, outcomes_of
+from shared.metrics.overlap import dice, overlap_at
+from shared.report.display import display_photograph
+from shared.report.evaluation import write_evaluation
+from shared.report.measures import GradeAnswers, MaskCounts, Row, grade_rows, mask_rows
+from shared.tasks import Task, TaskList, parse_tasks
+
+ALL, LEAKAGE_FREE = "all", "leakage-free"
+
+
+class Kept(NamedTuple):
+    """What is kept of one photograph: histograms of its labelled masks, no maps."""
+
+    outcome: Outcome
+    histograms: dict[str, ScoreHistogram]
+    comparison: Comparison | None
+
+
+class EvaluationReport:
+    """Collect every photograph of an evaluation, then write and print the report.
+
+    Numbers come for the set and, where some of its photographs also lie in the training data under another number
+    (``leaks``), for the leakage-free rest beside it. Unlabelled (photograph, task) pairs never count. Definitions are
+    written into ``metrics.json`` (`shared.report.measures.DEFINITIONS`). One process only. Memory: half a megabyte per
+    photograph and mask task, and about 3 MB per photograph with masks for the pictures.
+
+    Writes into ``output_dir``: ``metrics.json``, ``metrics.csv``, ``per_photograph.csv``, ``expert_use.csv`` (for
+    networks with experts) and ``figures/``.
+
+    Args:
+        tasks: the task list.
+        output_dir: folder, made where absent.
+        split: name of the set, such as ``"test"``.
+        thresholds: probability per mask task above which a pixel belongs to the mask; 0.5 where not given. Choose them
+            on held-out training photographs (`pooled_histograms`, `shared.metrics.histogram.best_threshold`).
+        samples: bootstrap resamples; 0 for no intervals.
+        seed: of the resamples.
+        provenance: what the numbers belong to: ``dataset``, ``phantom`` (bool), ``checkpoint``, ``commit``, ...
+        means: name -> mask tasks whose mean is reported; by default ``mean`` of all.
+        pictures: photographs drawn against their truth, spread from the worst to the best mean Dice; 0 for none.
+        figures: False to draw nothing.
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[Mapping[str, Any] | Task],
+        *,
+        output_dir: str | Path,
+        split: str,
+        thresholds: Mapping[str, float] | None = None,
+        samples: int = 1000,
+        seed: int = 0,
+        provenance: Mapping[str, Any] | None = None,
+        means: Mapping[str, Sequence[str]] | None = None,
+        pictures: int = 3,
+        figures: bool = True,
+    ) -> None:
+        self.tasks: TaskList = parse_tasks(tasks)
+        self.output_dir, self.split = Path(output_dir), split
+        self.thresholds = {task.name: float((thresholds or {}).get(task.name, 0.5)) for task in self.tasks.masks}
+        self.samples, self.seed = samples, seed
+        self.provenance = dict(provenance or {})
+        self.means = dict(means) if means is not None else {"mean": [task.name for task in self.tasks.masks]}
+        self.pictures, self.figures = pictures, figures
+        self.kept: list[Kept] = []
+        self.rows: list[Row] = []
+
+    def attach(self, engine: Engine) -> None:
+        """Collect from a MONAI evaluator that decollates its batch."""
+        engine.add_event_handler(Events.STARTED, self.reset)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
+        engine.add_event_handler(Events.COMPLETED, self.finish)
+
+    def reset(self, engine: Engine | None = None) -> None:
+        self.kept, self.rows = [], []
+
+    def collect(self, engine: Engine) -> None:
+        for outcome in outcomes_of(engine, self.tasks):
+            self.add(outcome)
+
+    def add(self, outcome: Outcome) -> None:
+        """Take in one photograph; its maps are reduced to histograms and a small picture at once."""
+        histograms = {}
+        predicted, truth = {}, {}
+        for position, task in enumerate(self.tasks.masks):
+            if outcome.labelled_T[self.tasks.index(task.name)]:
+                assert outcome.scores_SHW is not None
+                assert outcome.truth_SHW is not None
+                scores_HW, truth_HW = outcome.scores_SHW[position], outcome.truth_SHW[position]
+                histograms[task.name] = score_histogram(scores_HW, truth_HW)
+                predicted[task.name], truth[task.name] = scores_HW > self.thresholds[task.name], truth_HW
+        comparison = None
+        if histograms and self.figures and self.pictures:
+            photo_HW3 = display_photograph(outcome, size=next(iter(truth.values())).shape)
+            comparison = Comparison(outcome.name, photo_HW3, predicted, truth).shrunk(960)
+        slim = outcome._replace(scores_SHW=None, truth_SHW=None, image_3HW=None)
+        self.kept.append(Kept(slim, histograms, comparison))
+
+    def finish(self, engine: Engine | None = None) -> None:
+        """Compute, write, draw and print.
+
+        Raises:
+            DataError: where no photograph came, or none was labelled.
+        """
+        if not any(kept.outcome.labelled_T.any() for kept in self.kept):
+            raise DataError(
+                f"split {self.split!r}: {len(self.kept)} photographs, none of them labelled for any task",
+                expected="photographs with masks or grades",
+                fix="evaluate another split with --split, or check `dataset_dir`",
+            )
+        self.rows = list(itertools.chain(*(self.measure(name, where_N) for name, where_N in self.subsets().items())))
+        print(write_evaluation(self), flush=True)
+
+    def subsets(self) -> dict[str, npt.NDArray[np.bool_]]:
+        """Which photographs ``[N]`` belong to each reported set."""
+        leaks_N = np.array([kept.outcome.leaks for kept in self.kept])
+        everything = {ALL: np.ones(len(leaks_N), bool)}
+        return everything | ({LEAKAGE_FREE: ~leaks_N} if leaks_N.any() and not leaks_N.all() else {})
+
+    def measure(self, subset: str, where_N: npt.NDArray[np.bool_]) -> list[Row]:
+        """Every number of one subset."""
+        kept = [item for item, inside in zip(self.kept, where_N, strict=True) if inside]
+        masked = [item for item in kept if item.histograms]
+        names = [task.name for task in self.tasks.grades]
+        graded = [item for item in kept if any(item.outcome.labelled_T[self.tasks.index(name)] for name in names)]
+        arguments = {"samples": self.samples, "seed": self.seed}
+        return [
+            *mask_rows(
+                {task.name: self._counts(masked, task.name) for task in self.tasks.masks},
+                subset=subset,
+                means=self.means,
+                photographs=len(masked),
+                **arguments,
+            ),
+            *grade_rows(
+                {name: self.answers(graded, name) for name in names},
+                subset=subset,
+                photographs=len(graded),
+                **arguments,
+            ),
+        ]
+
+    def pooled_histograms(self) -> dict[str, ScoreHistogram]:
+        """Pooled over all photographs, by mask task with a labelled photograph: what thresholds are chosen by."""
+        counts = {task.name: self._counts(self.kept, task.name) for task in self.tasks.masks}
+        return {name: count.histogram_NL.pooled() for name, count in counts.items() if len(count.photographs_N)}
+
+    def answers(self, kept: Sequence[Kept], task: str) -> GradeAnswers:
+        """Grades of the photographs among ``kept`` that are labelled for ``task``."""
+        position, num_classes = next(
+            (index, item.num_classes) for index, item in enumerate(self.tasks.grades) if item.name == task
+        )
+        row = self.tasks.index(task)
+        chosen = [index for index, item in enumerate(kept) if item.outcome.labelled_T[row]]
+        probabilities = [kept[index].outcome.probabilities[task] for index in chosen]
+        return GradeAnswers(
+            np.asarray(probabilities, np.float64).reshape(-1, num_classes),
+            np.asarray([kept[index].outcome.grades_G[position] for index in chosen], np.int64),
+            np.asarray(chosen, np.int64),
+        )
+
+    def per_photograph_dice(self, kept: Kept) -> dict[str, float]:
+        """Dice of one photograph by labelled mask task, at the thresholds in use."""
+        return {
+            task: float(dice(overlap_at(histogram, self.thresholds[task])))
+            for task, histogram in kept.histograms.items()
+        }
+
+    def _counts(self, kept: Sequence[Kept], task: str) -> MaskCounts:
+        chosen = [index for index, item in enumerate(kept) if task in item.histograms]
+        histograms = [kept[index].histograms[task] for index in chosen]
+        parts = [np.stack(part) if part else np.zeros((0, 1), np.int32) for part in _transposed(histograms)]
+        return MaskCounts(ScoreHistogram(*parts), np.asarray(chosen, np.int64), self.thresholds[task])
+
+
+def _transposed(histograms: Sequence[ScoreHistogram]) -> list[list[npt.NDArray]]:
+    return [[histogram.positive for histogram in histograms], [histogram.negative for histogram in histograms]]

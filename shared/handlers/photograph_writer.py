@@ -1,0 +1,229 @@
+"""Inference written to files: masks, overlay and JSON per photograph, one table for all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ignite.engine import Engine, Events
+
+from shared.data.photograph import read_photograph
+from shared.draw.overlay import draw_overlay
+from shared.files import atomic_write
+from shared.metrics.outcome import Outcome, outcomes_of
+from shared.report.files import write_csv, write_json
+from shared.report.findings import find_disc, find_lesions, retina_area
+from shared.report.table import format_table
+from shared.tasks import Task, TaskList, parse_tasks
+
+SUMMARY_EVERY = 20
+
+
+class PhotographWriter:
+    """Write what was found in each photograph; masks lie at the size of ``pred``, the photograph's own.
+
+    Below ``output_dir``: ``masks/NAME_TASK.png`` (1-bit), ``overlays/NAME.jpg``, ``json/NAME.json`` (written last: a
+    photograph that has it is complete), ``summary.csv`` (one line per photograph, also those of earlier runs into the
+    same folder), ``refused.csv``. NAME is the file's stem; where another photograph already has it, the stem with
+    eight digits that depend on the path, so a repeated run writes to the same names.
+
+    Args:
+        tasks: the task list.
+        output_dir: folder, made where absent.
+        thresholds: probability per mask task above which a pixel belongs to the mask; 0.5 where not given.
+        disc_task: the mask task that is the optic disc, described by centre and diameter; ``None`` or a name that is no
+            task: none is.
+        provenance: what made the files: ``checkpoint``, ``commit``, ``phantom`` (bool: trained on phantoms), ...
+        longest: longer side of the overlay in pixels.
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[Mapping[str, Any] | Task],
+        *,
+        output_dir: str | Path,
+        thresholds: Mapping[str, float] | None = None,
+        disc_task: str | None = "OD",
+        provenance: Mapping[str, Any] | None = None,
+        longest: int = 1600,
+    ) -> None:
+        self.tasks: TaskList = parse_tasks(tasks)
+        self.output_dir = Path(output_dir)
+        self.thresholds = {task.name: float((thresholds or {}).get(task.name, 0.5)) for task in self.tasks.masks}
+        self.disc_task, self.longest = disc_task, longest
+        self.provenance = dict(provenance or {})
+        self.refused: list[tuple[str, str]] = []
+        self.written: list[str] = []
+        self._rows: dict[str, dict[str, Any]] = {}
+        self._paths: dict[str, str] = {}
+        self._started = time.monotonic()
+        for file in sorted((self.output_dir / "json").glob("*.json")):
+            self._remember(file.stem, json.loads(file.read_text(encoding="utf-8")))
+
+    def attach(self, engine: Engine) -> None:
+        """Write each batch of a MONAI evaluator that decollates it; close at the end, also after an exception."""
+        engine.add_event_handler(Events.STARTED, self.start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
+        engine.add_event_handler(Events.COMPLETED, self.close)
+        engine.add_event_handler(Events.EXCEPTION_RAISED, self._save_and_raise)
+
+    def start(self, engine: Engine | None = None) -> None:
+        self._started = time.monotonic()
+        self.written = []
+
+    def collect(self, engine: Engine) -> None:
+        for outcome in outcomes_of(engine, self.tasks):
+            self(outcome)
+
+    def is_done(self, path: str | Path) -> bool:
+        """Whether the photograph was completed by this or an earlier run into the folder."""
+        return _absolute(path) in self._paths.values()
+
+    def refuse(self, refused: Iterable[tuple[str | Path, str]]) -> None:
+        """Note photographs that were not read, each with the reason."""
+        self.refused += [(str(path), reason) for path, reason in refused]
+
+    def __call__(self, outcome: Outcome) -> dict[str, Any]:
+        """Write one photograph's files; returns the content of its JSON."""
+        name = self.name_for(outcome.path)
+        masks = {}
+        if outcome.scores_SHW is not None:
+            for position, task in enumerate(self.tasks.masks):
+                masks[task.name] = outcome.scores_SHW[position] > self.thresholds[task.name]
+                self._write_mask(masks[task.name], self.output_dir / "masks" / f"{name}_{task.name}.png")
+        findings = self.describe(outcome, masks)
+        photo_HW3 = read_photograph(outcome.path).pixels_HW3
+        draw_overlay(
+            photo_HW3,
+            masks,
+            self.output_dir / "overlays" / f"{name}.jpg",
+            title=f"{Path(outcome.path).name}\n{_grades_text(findings)}".strip(),
+            labels={task: _legend_text(task, findings) for task in masks},
+            longest=self.longest,
+            phantom=bool(self.provenance.get("phantom")),
+        )
+        files = {f"mask_{task}": f"masks/{name}_{task}.png" for task in masks} | {"overlay": f"overlays/{name}.jpg"}
+        findings["files"] = files
+        write_json(self.output_dir / "json" / f"{name}.json", findings)
+        self._remember(name, json.loads((self.output_dir / "json" / f"{name}.json").read_text(encoding="utf-8")))
+        self.written.append(name)
+        if len(self.written) % SUMMARY_EVERY == 0:
+            self.write_summary()
+        return findings
+
+    def describe(self, outcome: Outcome, masks: Mapping[str, Any]) -> dict[str, Any]:
+        """Everything found in one photograph, plain types only."""
+        size = next(
+            (mask.shape for mask in masks.values()), outcome.geometry.photo_size if outcome.geometry else (0, 0)
+        )
+        retina_px = retina_area(outcome.geometry, size)
+        lesions, disc = {}, None
+        for task, mask_HW in masks.items():
+            if task == self.disc_task:
+                disc = find_disc(mask_HW)
+            else:
+                found = find_lesions(mask_HW, retina_px=retina_px)
+                lesions[task] = {"count": found.number, "area_px": found.area_px, "retina_share": found.retina_share}
+        findings: dict[str, Any] = {
+            "photograph": _absolute(outcome.path),
+            "height": size[0],
+            "width": size[1],
+            "grades": {
+                task: {
+                    "grade": int(np.argmax(probabilities_K)),
+                    "probabilities": [round(float(value), 6) for value in probabilities_K],
+                }
+                for task, probabilities_K in outcome.probabilities.items()
+            },
+            "lesions": lesions,
+            "retina_px": round(retina_px),
+        }
+        if self.disc_task in masks:
+            fields = ("centre_x", "centre_y", "diameter_px")
+            values = [None] * 3 if disc is None else [round(value, 1) for value in disc]
+            findings["optic_disc"] = dict(zip(fields, values, strict=True))
+        if outcome.gate_weights_TE is not None:
+            findings["experts"] = {
+                task: {str(expert): round(float(weights_E[expert]), 4) for expert in np.flatnonzero(weights_E)}
+                for task, weights_E in zip(self.tasks.names, outcome.gate_weights_TE, strict=True)
+            }
+        return findings | {"thresholds": self.thresholds, "provenance": self.provenance}
+
+    def name_for(self, path: str | Path) -> str:
+        """The name under which a photograph's files are written; no two photographs share one."""
+        absolute, stem = _absolute(path), Path(path).stem
+        distinct = f"{stem}-{hashlib.sha256(absolute.encode()).hexdigest()[:8]}"
+        for name in (distinct, stem):
+            if self._paths.get(name) == absolute:
+                return name
+        name = distinct if stem in self._paths else stem
+        self._paths[name] = absolute
+        return name
+
+    def write_summary(self) -> None:
+        """Rewrite ``summary.csv``."""
+        rows = [self._rows[name] for name in sorted(self._rows)]
+        write_csv(self.output_dir / "summary.csv", rows, list(dict.fromkeys(key for row in rows for key in row)))
+
+    def close(self, engine: Engine | None = None) -> None:
+        """Write the tables and print what was done."""
+        if self._rows:
+            self.write_summary()
+        refused = [{"photograph": path, "reason": reason} for path, reason in self.refused]
+        write_csv(self.output_dir / "refused.csv", refused, ["photograph", "reason"])
+        seconds = time.monotonic() - self._started
+        each = f"{seconds / len(self.written):.2f} s" if self.written else "-"
+        rows: list[list[Any]] = [
+            ["photographs read", len(self.written)],
+            ["refused", f"{len(self.refused)}" + (f" (reasons: {self.output_dir}/refused.csv)" if refused else "")],
+            ["time per photograph", each],
+            ["table", f"{self.output_dir}/summary.csv"],
+            ["files", f"{self.output_dir}/masks, overlays, json"],
+        ]
+        print(format_table(["inference", ""], rows), flush=True)
+
+    def _save_and_raise(self, engine: Engine, error: BaseException) -> None:
+        if self._rows:
+            self.write_summary()
+        raise error
+
+    def _remember(self, name: str, findings: Mapping[str, Any]) -> None:
+        self._paths[name] = findings["photograph"]
+        row: dict[str, Any] = {"name": name, "photograph": findings["photograph"]}
+        for task, grade in findings["grades"].items():
+            row[task] = grade["grade"]
+            row |= {f"{task}_p{index}": value for index, value in enumerate(grade["probabilities"])}
+        for task, lesion in findings["lesions"].items():
+            row |= {f"{task}_{key}": value for key, value in lesion.items()}
+        row |= {f"disc_{key}": value for key, value in findings.get("optic_disc", {}).items()}
+        row |= {f"{task}_experts": " ".join(weights) for task, weights in findings.get("experts", {}).items()}
+        self._rows[name] = row
+
+    def _write_mask(self, mask_HW: Any, path: Path) -> None:
+        from PIL import Image
+
+        picture = Image.fromarray(np.ascontiguousarray(mask_HW))
+        atomic_write(path, lambda file: picture.save(file, format="PNG"))
+
+
+def _absolute(path: str | Path) -> str:
+    return str(Path(path).resolve())
+
+
+def _grades_text(findings: Mapping[str, Any]) -> str:
+    parts = []
+    for task, grade in findings["grades"].items():
+        parts.append(f"{task} {grade['grade']} ({grade['probabilities'][grade['grade']]:.0%})")
+    return "   ".join(parts)
+
+
+def _legend_text(task: str, findings: Mapping[str, Any]) -> str:
+    lesion = findings["lesions"].get(task)
+    if lesion is not None:
+        return f"{task}: {lesion['count']} ({lesion['retina_share']:.2%} of retina)"
+    return f"{task}: {'not found' if findings['optic_disc']['diameter_px'] is None else 'found'}"

@@ -1,0 +1,221 @@
+"""Files, tables and pictures of an evaluation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.draw.curves import draw_precision_recall
+from shared.draw.look import titled
+from shared.draw.matrices import draw_confusion_matrices, draw_expert_use, draw_routing
+from shared.draw.panels import draw_comparison
+from shared.metrics.histogram import LEVELS, precision_recall
+from shared.metrics.overlap import overlap_at, precision, sensitivity
+from shared.report.experts import ExpertUse, expert_rows, expert_use
+from shared.report.files import write_csv, write_json
+from shared.report.measures import DEFINITIONS, GradeAnswers, Row
+from shared.report.table import format_table, number, with_interval
+
+if TYPE_CHECKING:
+    from shared.handlers.evaluation_report import EvaluationReport
+
+ROW_COLUMNS = ("task", "metric", "value", "low", "high", "n", "subset")
+MASK_COLUMNS = {
+    "Dice": "dice",
+    "IoU": "iou",
+    "sensitivity": "sensitivity",
+    "precision": "precision",
+    "AP exact": "average_precision",
+    "AUPR-11": "aupr_11",
+    "AUPR-33": "aupr_33",
+}
+GRADE_COLUMNS = {"accuracy": "accuracy", "joint accuracy": "joint_accuracy", "kappa": "kappa", "AUROC": "auroc"}
+
+
+def write_evaluation(report: EvaluationReport) -> str:
+    """Write every file of the report and return the text to print."""
+    folder, phantom = report.output_dir, bool(report.provenance.get("phantom"))
+    use = _expert_use(report)
+    write_json(
+        folder / "metrics.json",
+        {
+            "split": report.split,
+            "provenance": report.provenance,
+            "photographs": {name: int(where_N.sum()) for name, where_N in report.subsets().items()},
+            "thresholds": report.thresholds,
+            "bootstrap": {"samples": report.samples, "seed": report.seed, "confidence": 0.95},
+            "metrics": [row._asdict() for row in report.rows],
+            "confusion": {name: answer.confusion() for name, answer in _answers(report).items()},
+            "definitions": DEFINITIONS,
+        },
+    )
+    write_csv(folder / "metrics.csv", [row._asdict() for row in report.rows], ROW_COLUMNS)
+    rows = photograph_rows(report)
+    write_csv(folder / "per_photograph.csv", rows, list(dict.fromkeys(key for row in rows for key in row)))
+    if use is not None:
+        use_rows = expert_rows(use, report.tasks.names)
+        write_csv(folder / "expert_use.csv", use_rows, list(use_rows[0]))
+    if report.figures:
+        draw_evaluation(report, use)
+    tables = [*evaluation_tables(report.rows, report.split, phantom=phantom), *_use_table(report, use, phantom)]
+    return "\n\n".join(tables) + (
+        f"\n\nReport: {folder}/metrics.json, metrics.csv, per_photograph.csv"
+        + (", expert_use.csv" if use is not None else "")
+        + (f"\nPictures: {folder}/figures" if report.figures else "")
+    )
+
+
+def evaluation_tables(rows: list[Row], split: str, *, phantom: bool = False) -> list[str]:
+    """The tables to print: masks and grades, one line per task and subset."""
+    tables = []
+    for label, columns in (("Masks, pixels pooled", MASK_COLUMNS), ("Grades", GRADE_COLUMNS)):
+        wanted = {metric: column for column, metric in columns.items()}
+        lines: dict[tuple[str, str], dict[str, Row]] = {}
+        for row in rows:
+            if row.metric in wanted or (row.metric == "threshold" and columns is MASK_COLUMNS):
+                lines.setdefault((row.task, row.subset), {})[row.metric] = row
+        if not lines:
+            continue
+        used = [column for column, metric in columns.items() if any(metric in line for line in lines.values())]
+        table = []
+        order = list(dict.fromkeys(task for task, _ in lines))
+        for (task, subset), line in sorted(lines.items(), key=lambda item: order.index(item[0][0])):
+            cells = [_cell(line.get(columns[column]), exact=column in ("Dice", *GRADE_COLUMNS)) for column in used]
+            if columns is MASK_COLUMNS:
+                cells.append(number(line["threshold"].value) if "threshold" in line else "")
+            table.append([task, subset, next(iter(line.values())).n, *cells])
+        heads = ["task", "photographs", "n", *used, *(["threshold"] if columns is MASK_COLUMNS else [])]
+        tables.append(format_table(heads, table, title=titled(f"{label}, split {split!r}", phantom=phantom)))
+    return tables
+
+
+def photograph_rows(report: EvaluationReport) -> list[dict[str, Any]]:
+    """One row per photograph: per mask task overlap and pixels, per grade task truth and prediction."""
+    rows = []
+    for kept in report.kept:
+        outcome = kept.outcome
+        row: dict[str, Any] = {"name": outcome.name, "path": outcome.path, "leaks": outcome.leaks}
+        for position, task in enumerate(report.tasks.grades):
+            probabilities_K = outcome.probabilities.get(task.name)
+            truth = int(outcome.grades_G[position])
+            labelled = bool(outcome.labelled_T[report.tasks.index(task.name)])
+            row[f"{task.name}_truth"] = truth if labelled else None
+            if probabilities_K is not None:
+                predicted = int(np.argmax(probabilities_K))
+                row[f"{task.name}_predicted"] = predicted
+                row[f"{task.name}_probability"] = float(probabilities_K[predicted])
+                row[f"{task.name}_correct"] = predicted == truth if labelled else None
+        dices = report.per_photograph_dice(kept)
+        for task in report.tasks.masks:
+            histogram = kept.histograms.get(task.name)
+            overlap = overlap_at(histogram, report.thresholds[task.name]) if histogram else None
+            row[f"{task.name}_dice"] = dices.get(task.name)
+            row[f"{task.name}_sensitivity"] = float(sensitivity(overlap)) if overlap else None
+            row[f"{task.name}_precision"] = float(precision(overlap)) if overlap else None
+            row[f"{task.name}_truth_px"] = int(overlap.hit + overlap.miss) if overlap else None
+            row[f"{task.name}_predicted_px"] = int(overlap.hit + overlap.false_alarm) if overlap else None
+        if outcome.gate_weights_TE is not None:
+            for name, weights_E in zip(report.tasks.names, outcome.gate_weights_TE, strict=True):
+                row[f"{name}_experts"] = " ".join(str(expert) for expert in np.flatnonzero(weights_E > 0))
+        rows.append(row)
+    return rows
+
+
+def draw_evaluation(report: EvaluationReport, use: ExpertUse | None) -> None:
+    """Curves, confusion matrices, expert use, routing, and photographs against their truth."""
+    folder, phantom = report.output_dir / "figures", bool(report.provenance.get("phantom"))
+    values = {(row.task, row.metric): row.value for row in report.rows if row.subset == "all"}
+    pooled = report.pooled_histograms()
+    if pooled:
+        levels = np.unique(np.concatenate([np.linspace(0, 1, 2001), 1 - np.geomspace(1 / LEVELS, 1, 500)]))
+        draw_precision_recall(
+            {name: precision_recall(histogram, levels) for name, histogram in pooled.items()},
+            folder / "precision_recall.png",
+            average_precision={name: values[name, "average_precision"] for name in pooled},
+            operating_points={name: (values[name, "sensitivity"], values[name, "precision"]) for name in pooled},
+            title=f"Precision and recall, pixels pooled over split {report.split!r}",
+            phantom=phantom,
+        )
+    answers = _answers(report)
+    if answers:
+        draw_confusion_matrices(
+            {name: answer.confusion() for name, answer in answers.items()},
+            folder / "confusion.png",
+            title=f"Grades, split {report.split!r}",
+            subtitles={
+                name: f"accuracy {number(values[name, 'accuracy'])}, quadratic kappa {number(values[name, 'kappa'])}"
+                for name in answers
+            },
+            phantom=phantom,
+        )
+    if use is not None:
+        title = f"Expert use, split {report.split!r}"
+        draw_expert_use(*use[:2], folder / "expert_use.png", tasks=report.tasks.names, title=title, phantom=phantom)
+        draw_routing(
+            *_gates(report)[:1],
+            folder / "routing.png",
+            tasks=report.tasks.names,
+            names=[kept.outcome.name for kept in report.kept],
+            phantom=phantom,
+        )
+    pictured = [kept for kept in report.kept if kept.comparison is not None]
+    pictured.sort(key=lambda kept: float(np.mean(list(report.per_photograph_dice(kept).values()))))
+    chosen = np.unique(np.linspace(0, len(pictured) - 1, min(report.pictures, len(pictured))).round().astype(int))
+    for rank in chosen:
+        kept = pictured[rank]
+        scores = {name: f"Dice {value:.2f}" for name, value in report.per_photograph_dice(kept).items()}
+        caption = f"(rank {len(pictured) - rank} of {len(pictured)} by mean Dice)  {_grades(report, kept.outcome)}"
+        safe = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in kept.outcome.name)
+        assert kept.comparison is not None
+        draw_comparison(
+            kept.comparison._replace(caption=caption), folder / f"compare_{safe}.png", scores=scores, phantom=phantom
+        )
+
+
+def _answers(report: EvaluationReport) -> dict[str, GradeAnswers]:
+    answers = {task.name: report.answers(report.kept, task.name) for task in report.tasks.grades}
+    return {name: answer for name, answer in answers.items() if len(answer.truth_N)}
+
+
+def _expert_use(report: EvaluationReport) -> ExpertUse | None:
+    weights_NTE, evaluated_NT = _gates(report)
+    return None if weights_NTE is None else expert_use(weights_NTE, evaluated_NT)
+
+
+def _gates(report: EvaluationReport) -> tuple[Any, npt.NDArray[np.bool_]]:
+    evaluated_NT = np.array([kept.outcome.labelled_T for kept in report.kept])
+    weights = [kept.outcome.gate_weights_TE for kept in report.kept]
+    known = [item for item in weights if item is not None]
+    return (np.stack(known) if known and len(known) == len(weights) else None), evaluated_NT
+
+
+def _use_table(report: EvaluationReport, use: ExpertUse | None, phantom: bool) -> list[str]:
+    if use is None:
+        return []
+    experts = range(use.share_TE.shape[1])
+    rows = [
+        [task, int(use.count_T[row]), *(f"{share:.0%}" if share == share else "-" for share in use.share_TE[row]),
+         number(float(use.share_TE[row].sum()), 2)]
+        for row, task in enumerate(report.tasks.names)
+    ]  # fmt: skip
+    heads = ["task", "n", *(f"expert {expert}" for expert in experts), "experts per photograph"]
+    title = titled(f"Expert use: share of photographs, split {report.split!r}", phantom=phantom)
+    return [format_table(heads, rows, title=title)]
+
+
+def _grades(report: EvaluationReport, outcome: Any) -> str:
+    parts = []
+    for position, task in enumerate(report.tasks.grades):
+        if task.name in outcome.probabilities:
+            truth = int(outcome.grades_G[position])
+            text = f"{task.name} {int(np.argmax(outcome.probabilities[task.name]))}"
+            parts.append(text + (f" (true {truth})" if truth >= 0 else ""))
+    return "  ".join(parts)
+
+
+def _cell(row: Row | None, *, exact: bool) -> str:
+    if row is None:
+        return ""
+    return with_interval(row.value, row.low, row.high) if exact else number(row.value)
