@@ -31,8 +31,8 @@ class PhotographDataset(PersistentDataset):
     """MONAI's `PersistentDataset` for photographs, with three differences.
 
     * Cached is what the transforms before the first random one give, under a key of the item, its files' sizes and
-      times of change, and the transforms' parameters. Files are written beside their place and renamed; masks are packed
-      to bits; a damaged file (checksum) is made anew; a full or read-only disk costs the cache, not the run.
+      times of change, and the transforms' parameters. Files are written beside their place and renamed; masks are
+      packed to bits; a damaged file (checksum) is made anew; a full or read-only disk costs the cache, not the run.
     * Random transforms are seeded for every draw, by `Draw.seed` or, for a plain index, by ``seed`` and the index. So a
       sample depends neither on the number of workers nor on what was drawn before.
     * Only tensors, numbers, text and lists of them are cached (loaded with ``weights_only``).
@@ -114,7 +114,9 @@ class PhotographDataset(PersistentDataset):
 
     def _go_without_cache(self, error: Exception) -> None:
         if not self._complained:
-            logger.warning("nothing can be cached in %s (%s): slower, but the results are the same", self.cache_dir, error)
+            logger.warning(
+                "nothing can be cached in %s (%s): slower, but the results are the same", self.cache_dir, error
+            )
         self._complained = True
 
 
@@ -158,7 +160,7 @@ def _checksum(sample: Mapping[str, Any]) -> int:
     checksum = 0
     for key in sorted(sample):
         if isinstance(sample[key], Tensor):
-            checksum = zlib.crc32(sample[key].numpy().reshape(-1).view(np.uint8), checksum)
+            checksum = zlib.crc32(memoryview(sample[key].numpy().reshape(-1).view(np.uint8)), checksum)
     return checksum
 
 

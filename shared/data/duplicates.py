@@ -27,6 +27,7 @@ from shared.data.photograph import read_photograph
 THUMBNAIL = 96
 DETAIL = 3.0
 THRESHOLD = 0.7
+COPY = 0.95
 PROGRESS_FROM = 100
 
 
@@ -53,8 +54,7 @@ def fingerprint(path: str | Path) -> NDArray[np.float32]:
     green_HW = image_HW3[..., 1].astype(np.float32)
     inside_HW = ndimage.binary_erosion(disc_mask(geometry, size), iterations=6, border_value=0).astype(np.float32)
     blurred = [
-        ndimage.gaussian_filter(green_HW * inside_HW, sigma)
-        / ndimage.gaussian_filter(inside_HW, sigma).clip(1e-3)
+        ndimage.gaussian_filter(green_HW * inside_HW, sigma) / ndimage.gaussian_filter(inside_HW, sigma).clip(1e-3)
         for sigma in (1.0, 2 * DETAIL)
     ]
     detail_HW = (blurred[0] - blurred[1]) * inside_HW

@@ -70,7 +70,9 @@ def find_field_of_view(
     circle = _fit_circle(mask_HW)
     if circle is None:
         _check_frame(mask_HW, small_HW3, name)
-        circle = _Circle((top + bottom - 1) / 2, (left + right - 1) / 2, float(np.hypot(bottom - top, right - left)) / 2)
+        circle = _Circle(
+            (top + bottom - 1) / 2, (left + right - 1) / 2, float(np.hypot(bottom - top, right - left)) / 2
+        )
     else:
         _check_disc(mask_HW, small_HW3, circle, name)
     up_y, up_x = height / mask_HW.shape[0], width / mask_HW.shape[1]
@@ -136,9 +138,7 @@ def _fit_circle(mask_HW: NDArray[np.bool_]) -> _Circle | None:
     return _Circle(float(centre_y), float(centre_x), radius, float((off_N < 0.01 * 2 * radius).mean()))
 
 
-def _check_disc(
-    mask_HW: NDArray[np.bool_], photo_HW3: NDArray[np.uint8], circle: _Circle, name: str
-) -> None:
+def _check_disc(mask_HW: NDArray[np.bool_], photo_HW3: NDArray[np.uint8], circle: _Circle, name: str) -> None:
     """Limits far outside what IDRiD's 451 training photographs measure (in brackets)."""
     y, x = np.ogrid[: mask_HW.shape[0], : mask_HW.shape[1]]
     disc_HW = (y - circle.centre_y) ** 2 + (x - circle.centre_x) ** 2 <= circle.radius**2
@@ -149,7 +149,9 @@ def _check_disc(
         raise _refusal(name, f"only {circle.agreement:.0%} of its outline lie on a circle")
     surround = (~mask_HW & ~disc_HW).sum() / max(1, (~mask_HW | ~disc_HW).sum())
     if surround < 0.6:
-        raise _refusal(name, f"it has no dark surround (overlap with that of the best circle {surround:.2f}, least 0.6)")
+        raise _refusal(
+            name, f"it has no dark surround (overlap with that of the best circle {surround:.2f}, least 0.6)"
+        )
     colours = _measure_colours(photo_HW3[mask_HW], name)
     if colours.grey:
         return
@@ -194,7 +196,9 @@ def _measure_colours(pixels_N3: NDArray[np.uint8], name: str) -> _Colours:
     if brightness_N.std() < 2:
         raise _refusal(name, "its bright part is one uniform colour")
     return _Colours(
-        *(float(mean) for mean in pixels.mean(axis=0)),
+        red=float(red_N.mean()),
+        green=float(green_N.mean()),
+        blue=float(blue_N.mean()),
         reddish=float((red_N >= 1.15 * green_N).mean()),
         ordered=float(((red_N >= green_N) & (green_N >= blue_N)).mean()),
         deviation=float(brightness_N.std()),

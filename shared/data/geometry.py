@@ -169,7 +169,7 @@ def disc_mask(geometry: Geometry, size: tuple[int, int] | None = None) -> NDArra
     """
     if size is None:
         y, x = np.ogrid[: geometry.photo_height, : geometry.photo_width]
-        photo_y, photo_x = y.astype(np.float32), x.astype(np.float32)
+        photo_y, photo_x = y.astype(np.float64), x.astype(np.float64)
         inside_HW = np.ones((1, 1), dtype=bool)
     else:
         y, x = np.ogrid[: size[0], : size[1]]

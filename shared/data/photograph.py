@@ -44,9 +44,7 @@ def read_photograph(path: str | Path, *, at_least: tuple[float, float] | None = 
     return decode_photograph(read_bytes(path), at_least=at_least, name=path)
 
 
-def decode_photograph(
-    content: bytes, *, at_least: tuple[float, float] | None = None, name: str | Path
-) -> Photograph:
+def decode_photograph(content: bytes, *, at_least: tuple[float, float] | None = None, name: str | Path) -> Photograph:
     """As `read_photograph`, from a file's content; ``name`` is what messages call it."""
     try:
         with Image.open(io.BytesIO(content)) as image:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from torch.utils.data import Sampler
@@ -19,7 +20,8 @@ MODES = ("mixed", "alternate")
 WITH_MASKS, GRADES_ONLY = "masks", "grades"
 
 
-class Draw(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Draw:
     """A photograph's index, and the seed of its augmentation this time."""
 
     index: int
@@ -67,7 +69,7 @@ class GroupedBatchSampler(Sampler[list[Draw]]):
             raise ConfigError(f"batch mode {mode!r}", expected=f"one of {', '.join(MODES)}", fix="correct the key")
         if not len(kinds) or batch_size < 1 or not 0 <= mask_share <= 1 or not 0 <= rank < world_size:
             raise ConfigError(
-                f"{len(kinds)} photographs, batch_size {batch_size}, mask_share {mask_share}, rank {rank} of {world_size}",
+                f"{len(kinds)} photographs, batch_size {batch_size}, mask_share {mask_share}, rank {rank}/{world_size}",
                 expected="at least one photograph and one per batch, a share in 0..1, a rank below the world size",
                 fix="check the data list and the key `batch_size`",
             )

@@ -27,9 +27,9 @@ def split_groups(
 ) -> Split:
     """Hold out about ``fraction`` of the samples, whole groups at a time, of every stratum alike.
 
-    Groups come in random order, large ones first; one is held out if that brings the counts held out nearer to
-    ``fraction`` of every stratum (iterative stratification after Sechidis et al. 2011). With two groups or more and
-    a fraction inside 0..1, neither side is empty.
+    Iterative stratification (Sechidis et al. 2011) with groups for examples: the stratum with the fewest samples left
+    goes first; each of its groups, in random order, large ones first, joins the side that lacks most of that stratum.
+    With two groups or more and a fraction inside 0..1, neither side is empty.
 
     Args:
         groups: the group of every sample.
@@ -39,31 +39,40 @@ def split_groups(
     if not 0 <= fraction <= 1:
         raise ConfigError(f"validation fraction {fraction}", expected="a number in 0..1", fix="correct the key")
     labels = list(strata) if strata is not None else [0] * len(groups)
-    members: dict[int, list[int]] = {}
-    for position, group in enumerate(groups):
-        members.setdefault(group, []).append(position)
-    order = sorted(members)
+    counts: dict[int, Counter[Hashable]] = {}
+    for group, label in zip(groups, labels, strict=True):
+        counts.setdefault(group, Counter())[label] += 1
+    order = sorted(counts)
     np.random.default_rng(seed).shuffle(order)
-    order.sort(key=lambda group: -len(members[group]))
-    missing = {label: fraction * count for label, count in Counter(labels).items()}
-    held: list[int] = []
-    for group in order:
-        counts = Counter(labels[position] for position in members[group])
-        if sum(count * (2 * missing[label] - count) for label, count in counts.items()) > 1e-9:
-            held.append(group)
-            for label, count in counts.items():
-                missing[label] -= count
+    order.sort(key=lambda group: -counts[group].total())
+    total = Counter(labels)
+    lacking = {
+        label: {False: (1 - fraction) * number, True: fraction * number}
+        for label, number in sorted(total.items(), key=repr)
+    }
+    left, open_groups, held = Counter(total), dict.fromkeys(order), set[int]()
+    while open_groups:
+        label = min((label for label in lacking if left[label]), key=lambda label: left[label])
+        for group in [group for group in open_groups if counts[group][label]]:
+            side = lacking[label][True] > lacking[label][False]
+            for other, number in counts[group].items():
+                lacking[other][side] -= number
+                left[other] -= number
+            del open_groups[group]
+            if side:
+                held.add(group)
     if 0 < fraction < 1 and len(order) > 1:
         if not held:
-            held = [order[-1]]
+            held = {order[-1]}
         elif len(held) == len(order):
-            held.pop()
-    chosen = set(held)
-    validation = [position for position, group in enumerate(groups) if group in chosen]
-    return Split([position for position, group in enumerate(groups) if group not in chosen], validation)
+            held.discard(order[-1])
+    validation = [position for position, group in enumerate(groups) if group in held]
+    return Split([position for position, group in enumerate(groups) if group not in held], validation)
 
 
-def save_split(names: dict[str, list[str]], path: str | Path, *, about: dict[str, str | int | float] | None = None) -> None:
+def save_split(
+    names: dict[str, list[str]], path: str | Path, *, about: dict[str, str | int | float] | None = None
+) -> None:
     """Write the names of every part (``training``, ``validation``, ...) as JSON; whole or not at all.
 
     Args:
@@ -99,7 +108,9 @@ def load_split(path: str | Path) -> dict[str, list[str]]:
             expected='JSON such as {"parts": {"training": ["name", ...], "validation": [...]}}',
             fix="delete the file, so that the split is made anew from the seed, or restore it",
         ) from error
-    twice = [name for name, count in Counter(name for members in names.values() for name in members).items() if count > 1]
+    twice = [
+        name for name, count in Counter(name for members in names.values() for name in members).items() if count > 1
+    ]
     if twice:
         raise DataError(
             f"the split {path} names photographs twice: {', '.join(twice[:5])}",

@@ -43,7 +43,7 @@ class RandPhotometricd(RandomizableTransform, MapTransform):
         MapTransform.__init__(self, ensure_tuple(keys), allow_missing_keys)
         RandomizableTransform.__init__(self, prob)
         self.brightness, self.hue = brightness, hue
-        self.contrast, self.saturation = tuple(contrast), tuple(saturation)
+        self.contrast, self.saturation = (contrast[0], contrast[1]), (saturation[0], saturation[1])
         self.matrix_33, self.shift = np.eye(3), 0.0
 
     def randomize(self, data: Any | None = None) -> None:

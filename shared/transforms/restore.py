@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -32,9 +32,9 @@ class RestorePhotographd(MapTransform):
         super().__init__(ensure_tuple(keys), allow_missing_keys)
         self.geometry_key, self.inside_field = geometry_key, inside_field
 
-    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         geometry = Geometry.from_tensor(torch.as_tensor(data[self.geometry_key]))
-        restored = dict(data)
+        restored: dict[Hashable, Any] = dict(data)
         for key in self.key_iterator(restored):
             maps_CHW = torch.as_tensor(data[key])
             restored[key] = from_canvas(maps_CHW, geometry, inside_field=self.inside_field)
