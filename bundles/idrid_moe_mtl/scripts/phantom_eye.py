@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from scripts.phantom_frame import Anatomy, Bools, Floats, Frame, draw_anatomy, stretched, view_mask
 from scripts.phantom_lesions import LESIONS, Findings, Lesions, draw_lesions
@@ -56,9 +56,9 @@ def draw_eye(findings: Findings, *, size: tuple[int, int], seed: tuple[int, ...]
     )
     image_HW3 = _draw_background(colour_rng, eye, frame)
     _paint_disc(image_HW3, disc_opacity_HW, cup_HW, colour_rng)
-    image_HW3 *= 1 - vessels.veins_HW[..., None] * np.array((0.22, 0.46, 0.42), np.float32)
-    image_HW3 *= 1 - vessels.arteries_HW[..., None] * np.array((0.10, 0.36, 0.38), np.float32)
-    image_HW3 *= 1 + vessels.reflex_HW[..., None] * np.array((0.10, 0.26, 0.20), np.float32)
+    image_HW3 *= 1 - vessels.veins_HW[..., None] * np.array((0.22, 0.44, 0.42), np.float32)
+    image_HW3 *= 1 - vessels.arteries_HW[..., None] * np.array((0.09, 0.32, 0.36), np.float32)
+    image_HW3 *= 1 + vessels.reflex_HW[..., None] * np.array((0.10, 0.28, 0.20), np.float32)
     for tuft in tufts:
         tuft_HW = coverage(draw_tuft(vessel_rng, eye, centre=tuft[:2], radius=tuft[2]), frame)
         image_HW3 *= 1 - tuft_HW[..., None] * np.array((0.08, 0.50, 0.45), np.float32)
@@ -91,7 +91,7 @@ def _draw_disc(rng: np.random.Generator, eye: Anatomy, frame: Frame) -> tuple[Bo
     turn = np.arctan2(dy, dx)
     rim = 1 + sum(rng.normal(0, 0.012) * np.cos(k * turn + rng.uniform(0, 6.28)) for k in (2, 3, 4))
     distance = _distance_from_disc(eye, frame) / rim
-    soft = max(14.0, 1.5 / frame.scale) * 2 / eye.disc_height
+    soft = max(44.0, 1.5 / frame.scale) * 2 / eye.disc_height
     opacity = np.clip(0.5 + (1 - distance) / soft, 0, 1)
     cup_size = rng.uniform(0.3, 0.6)
     cup_distance = np.hypot(dy, dx - eye.temporal * 0.08 * eye.disc_width) / (eye.disc_height / 2)
@@ -129,9 +129,9 @@ def _draw_background(rng: np.random.Generator, eye: Anatomy, frame: Frame) -> ND
     light = 1 - rng.uniform(0.10, 0.32) * from_view**2
     light = light * (1 + rng.uniform(0.10, 0.28) * np.exp(-((from_disc / 1.7) ** 2)))
     light = light * (1 + 0.06 * noise(420) + 0.025 * noise(110))
-    tessellation = rng.uniform(0.10, 0.22) if rng.uniform() < 0.35 else rng.uniform(0.0, 0.05)
-    bands = np.exp(-((noise(34) / 0.55) ** 2)) - 0.45
-    light = light * (1 + tessellation * bands * np.clip(from_fovea / 1.5, 0, 1))
+    tessellation = rng.uniform(0.08, 0.17) if rng.uniform() < 0.35 else rng.uniform(0.0, 0.05)
+    bands = _choroid(rng, eye, coarse, bending=noise(160))
+    light = light * (1 + tessellation * bands * np.clip(from_fovea / 1.8 - 0.5, 0, 1))
     macula = rng.uniform(0.12, 0.30) * np.exp(-((from_fovea / 0.75) ** 2)) + rng.uniform(0.08, 0.2) * np.exp(
         -((from_fovea / 0.3) ** 2)
     )
@@ -147,6 +147,22 @@ def _draw_background(rng: np.random.Generator, eye: Anatomy, frame: Frame) -> ND
     return background
 
 
+def _choroid(rng: np.random.Generator, eye: Anatomy, frame: Frame, *, bending: Floats) -> Floats:
+    """Choroidal vessels as they shine through: bright branching bands that run away from the macula, mean about 0."""
+    rows_H1, cols_1W = frame.grids()
+    dy = rows_H1 - (eye.fovea_y + eye.disc_y) / 2
+    dx = cols_1W - (eye.fovea_x + eye.disc_x) / 2
+    turn = np.arctan2(dy, dx) + 0.05 * bending
+    reach = np.log(np.hypot(dy, dx) / 300 + 0.6) + 0.06 * np.roll(bending, 31, axis=1)
+    bands = np.zeros_like(turn)
+    for across in (4.5, 3.0):
+        grid = gaussian_filter(rng.normal(0, 1, (720, 128)), (across, 4.5), mode=("wrap", "reflect"))
+        places = np.stack([(turn / (2 * np.pi) + 0.5) * 720, np.clip((reach + 0.6) * 45, 0, 127)])
+        ridges = map_coordinates(grid / grid.std(), places, order=1, mode="grid-wrap")
+        bands = np.maximum(bands, np.exp(-((ridges / 0.5) ** 2)))
+    return bands - bands.mean()
+
+
 def _paint_disc(image_HW3: NDArray[np.float32], opacity_HW: Floats, cup_HW: Floats, rng: np.random.Generator) -> None:
     around = image_HW3[opacity_HW > 0.5].mean(0) if (opacity_HW > 0.5).any() else np.array((180.0, 90.0, 20.0))
     rim = np.array((min(250.0, around[0] * 1.22 + 12), around[1] * rng.uniform(1.45, 1.7) + 6, around[2] * 1.6 + 16))
@@ -158,14 +174,14 @@ def _paint_disc(image_HW3: NDArray[np.float32], opacity_HW: Floats, cup_HW: Floa
 def _paint_lesions(image_HW3: NDArray[np.float32], lesions: Lesions, rng: np.random.Generator, frame: Frame) -> None:
     grain = gaussian_filter(rng.normal(0, 1, (356, 536)), 1.2)
     grain_HW1 = stretched(grain / grain.std(), frame)[..., None]
-    pale = {"SE": ((1.10, 1.34, 1.55), (14, 18, 26)), "EX": ((1.13, 1.62, 1.30), (16, 30, 4))}
-    for kind, (gain, lift) in pale.items():
+    pale = {"SE": ((1.08, 1.34, 1.60), (14, 18, 28), 0.022), "EX": ((1.16, 1.66, 1.30), (24, 28, 4), 0.05)}
+    for kind, (gain, lift, grit) in pale.items():
         opacity_HW1 = lesions.opacities[kind][..., None]
         colour = image_HW3 * np.array(gain, np.float32) + np.array(lift, np.float32)
-        image_HW3 += opacity_HW1 * (colour * (1 + 0.05 * grain_HW1) - image_HW3)
-    dark = {"HE": (0.30, 0.58, 0.45), "MA": (0.20, 0.46, 0.40)}
+        image_HW3 += opacity_HW1 * (colour * (1 + grit * grain_HW1) - image_HW3)
+    dark = {"HE": (0.27, 0.56, 0.45), "MA": (0.20, 0.46, 0.40)}
     for kind, absorbed in dark.items():
-        opacity_HW1 = lesions.opacities[kind][..., None] * (1 + 0.08 * grain_HW1)
+        opacity_HW1 = lesions.opacities[kind][..., None] * (0.95 + 0.12 * grain_HW1)
         image_HW3 *= 1 - opacity_HW1 * np.array(absorbed, np.float32)
 
 
@@ -176,9 +192,9 @@ def _expose(
     blur = rng.uniform(2.0, 4.5) * frame.scale
     if blur > 0.3:
         image_HW3 = gaussian_filter(image_HW3, (blur, blur, 0), truncate=3)
-    image_HW3 = image_HW3 * view_HW[..., None] + rng.uniform(0.0, 2.0)
-    noise = rng.normal(0, 1, image_HW3.shape).astype(np.float32)
-    image_HW3 = image_HW3 + noise * np.where(view_HW, 2.2, 0.7)[..., None]
+    image_HW3 = image_HW3 * view_HW[..., None] + np.float32(rng.uniform(0.0, 2.0))
+    noise = rng.standard_normal(image_HW3.shape, dtype=np.float32)
+    image_HW3 = image_HW3 + noise * np.where(view_HW, np.float32(2.2), np.float32(0.7))[..., None]
     exposed = np.clip(np.rint(image_HW3), 0, 255).astype(np.uint8)
     return label_phantom(exposed)
 

@@ -63,7 +63,7 @@ def write_eye(folder: Path, eye: PlannedEye, *, size: tuple[int, int], seed: int
     Returns:
         what is true of it, as plain JSON types.
     """
-    drawn = draw_eye(eye.findings, size=size, seed=(seed, 1, eye.index))
+    drawn = draw_eye(eye.findings, size=size, seed=(seed, 1, eye.number))
     original = b""
     for photograph in eye.photographs:
         if photograph.encoding == DRAWN:
@@ -87,7 +87,7 @@ def _facts(eye: PlannedEye, drawn: Photograph) -> dict[str, Any]:
         return [round(value, 2) for value in values]
 
     return {
-        "eye": eye.index,
+        "eye": eye.number,
         "photographs": {photograph.name: photograph.encoding for photograph in eye.photographs},
         "grades": {"RG": eye.findings.retinopathy, "MER": eye.findings.macular},
         "fovea_yx": rounded(drawn.fovea),

@@ -52,7 +52,7 @@ class Frame(NamedTuple):
 
 
 class Anatomy(NamedTuple):
-    """The landmarks of one eye, in full-size pixels; ``temporal`` is +1 where the macula is to the right of the disc."""
+    """The landmarks of one eye, in full-size pixels; ``temporal`` is +1 where the macula is right of the disc."""
 
     view_y: float
     view_x: float
@@ -108,5 +108,5 @@ def view_mask(eye: Anatomy, frame: Frame) -> Bools:
     tooth = np.zeros_like(angle_HW)
     for start in (32.2, 35.0):
         inside = (angle_HW > start) & (angle_HW < start + 2.8)
-        tooth[inside] = 75 * (angle_HW[inside] - start) / 2.8
+        tooth[inside] = 65 * (angle_HW[inside] - start) / 2.8
     return np.hypot(dy, dx) < eye.view_radius + tooth

@@ -70,10 +70,10 @@ class _Sheet:
         size = max(1.0, radius * frame.scale)
         edge = max(0.7, softness * frame.scale)
         orders_K = np.arange(2, 8)
-        waves_K = rng.normal(0, wobble, orders_K.size) / orders_K**0.7
+        waves_K = rng.normal(0, wobble, orders_K.size) * (2 / orders_K) ** 1.2
         phases_K = rng.uniform(0, 2 * np.pi, orders_K.size)
         if size < 2:
-            waves_K *= 0
+            waves_K, stretch = waves_K * 0, 1.0
         y, x = frame.pixel(full_y, full_x)
         y, x = (round(y), round(x)) if size < 2 else (y, x)
         reach = int(np.ceil(1.7 * size * np.sqrt(stretch) + edge + 2))
@@ -159,7 +159,7 @@ def _place_exudates(sheet: _Sheet, *, macular: int, spread: int) -> None:
     rng, eye = sheet.rng, sheet.eye
     nearest = 1 + MACULA_MARGIN if macular == 1 else 0.15
     clusters = int(rng.integers(2, 7))
-    budget = sheet.lognormal(110, 0.7, 25, 400)
+    budget = sheet.lognormal(140, 0.75, 25, 500)
     drawn = inside = 0
     for cluster in range(60):
         central = macular == 2 and (cluster == 0 or inside == 0)
@@ -173,14 +173,14 @@ def _place_exudates(sheet: _Sheet, *, macular: int, spread: int) -> None:
                 break
         ring = rng.uniform(110, 260) if rng.uniform() < 0.35 else 0.0
         extent = rng.uniform(40, 150)
-        plaque = rng.uniform() < 0.3
+        plaque = rng.uniform() < 0.35
         for _ in range(int(budget / clusters * rng.uniform(0.5, 1.5)) + 2):
             turn = rng.uniform(0, 2 * np.pi)
             offset = np.array([np.sin(turn), np.cos(turn)]) * (
                 rng.normal(ring, 22) if ring else extent * abs(rng.normal(0, 1))
             )
             y, x = centre + offset
-            radius = 0.5 * sheet.lognormal(30 if plaque else 19, 0.55, 8, 110)
+            radius = 0.5 * sheet.lognormal(36 if plaque else 19, 0.6, 8, 130)
             clear = sheet.from_fovea(y, x) - 2 * max(radius, 1 / sheet.frame.scale) / eye.disc_diameter
             if clear < nearest:
                 continue
@@ -204,14 +204,15 @@ def _place_exudates(sheet: _Sheet, *, macular: int, spread: int) -> None:
 
 
 def _place_haemorrhages(sheet: _Sheet, *, severe: bool) -> None:
-    """Blots and flames. ``severe``: at least SEVERE_HAEMORRHAGES in every quadrant about the fovea; else fewer in one."""
+    """Blots and flames; ``severe``: SEVERE_HAEMORRHAGES or more in every quadrant about the fovea, else not so."""
     rng, eye = sheet.rng, sheet.eye
     if severe:
-        wanted = rng.integers(SEVERE_HAEMORRHAGES + 1, 12, size=4)
+        wanted = rng.integers(SEVERE_HAEMORRHAGES, 12, size=4)
     else:
-        wanted = rng.integers(0, 5, size=4)
-        wanted[rng.integers(4)] = rng.integers(0, 2)
-        wanted[rng.integers(4)] += 1
+        wanted = rng.integers(0, 7, size=4)
+        spared, bleeding = rng.permutation(4)[:2]
+        wanted[spared] = rng.integers(0, SEVERE_HAEMORRHAGES - 1)
+        wanted[bleeding] += 1
     counts = np.zeros(4, int)
     for attempt in range(6000):
         if (counts >= wanted).all():
@@ -224,18 +225,18 @@ def _place_haemorrhages(sheet: _Sheet, *, severe: bool) -> None:
             continue
         flame = rng.uniform() < 0.35
         shrink = 0.998**attempt
-        radius = 0.5 * sheet.lognormal(66 if severe else 62, 0.55, 26, 210) * shrink
+        radius = 0.5 * sheet.lognormal(62, 0.62, 26, 250) * shrink
         radius = min(radius, 0.8 * abs(y - eye.fovea_y), 0.8 * abs(x - eye.fovea_x))
         counts[quadrant] += sheet.place(
             "HE",
             y,
             x,
             radius=radius,
-            softness=12 if flame else 9,
+            softness=max(9.0, (0.5 if flame else 0.4) * radius),
             strength=rng.uniform(0.7, 1.0),
             stretch=rng.uniform(1.8, 3.2) if flame else rng.uniform(1, 1.5),
             angle=np.arctan2(y - eye.disc_y, x - eye.disc_x) if flame else rng.uniform(0, np.pi),
-            wobble=0.22 if flame else 0.16,
+            wobble=0.16 if flame else 0.11,
         )
     raise RuntimeError("no room for haemorrhages")
 

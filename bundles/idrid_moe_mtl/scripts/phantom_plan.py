@@ -48,7 +48,7 @@ class PlannedPhotograph(NamedTuple):
 class PlannedEye(NamedTuple):
     """One eye: drawn once, stored as each of its photographs (twins)."""
 
-    index: int
+    number: int
     findings: Findings
     photographs: tuple[PlannedPhotograph, ...]
 
@@ -100,7 +100,7 @@ def _parts(numbers: tuple[int, int]) -> list[tuple[str, int]]:
 
 
 def _shuffled_quotas(rng: np.random.Generator, count: int) -> list[tuple[int, int]]:
-    """``count`` pairs of grades whose frequencies are as near to IDRiD's as whole numbers can be (largest remainder)."""
+    """``count`` pairs of grades, as near to IDRiD's frequencies as whole numbers can be (largest remainder)."""
     pairs = list(_GRADE_COUNTS)
     exact_K = np.array(list(_GRADE_COUNTS.values())) / sum(_GRADE_COUNTS.values()) * count
     number_K = exact_K.astype(int)
@@ -137,7 +137,7 @@ def _force_first_copy(groups: list[tuple[tuple[int, int], list[PlannedPhotograph
 
 
 def _planned(
-    rng: np.random.Generator, index: int, grades: tuple[int, int], photographs: list[PlannedPhotograph]
+    rng: np.random.Generator, number: int, grades: tuple[int, int], photographs: list[PlannedPhotograph]
 ) -> PlannedEye:
     """Decides which lesions the grades stand for. Part A's second photograph always lacks HE, as IDRiD's 43rd does."""
     retinopathy, macular = grades
@@ -147,4 +147,4 @@ def _planned(
     if first.part == "A" and first.split == "train" and first.number in (1, 2):
         soft = first.number == 1
         bleeding = bleeding and not (first.number == 2 and retinopathy == 2)
-    return PlannedEye(index, Findings(retinopathy, macular, bleeding, soft), tuple(photographs))
+    return PlannedEye(number, Findings(retinopathy, macular, bleeding, soft), tuple(photographs))

@@ -32,7 +32,7 @@ class VesselMaps(NamedTuple):
 
 # Control points of the arcades from the disc centre, in disc diameters: (towards the macula, away from its level).
 _ARCADES = (
-    ((0.0, 0.0), (0.05, 0.55), (0.55, 1.15), (1.5, 1.55), (2.6, 1.55), (3.7, 1.3), (4.8, 1.5)),
+    ((0.0, 0.0), (0.05, 0.6), (0.5, 1.2), (1.4, 1.65), (2.5, 1.75), (3.6, 1.5), (4.8, 1.4)),
     ((0.0, 0.0), (-0.2, 0.6), (-0.75, 1.3), (-1.3, 2.2), (-1.8, 3.4), (-2.1, 4.6)),
 )
 
@@ -41,7 +41,7 @@ def draw_tree(rng: np.random.Generator, eye: Anatomy) -> tuple[list[Vessel], lis
     """Returns the veins and the arteries of one eye."""
     veins: list[Vessel] = []
     arteries: list[Vessel] = []
-    for vessels, width, shift in ((veins, 36.0, 0.0), (arteries, 27.0, 0.13)):
+    for vessels, width, shift in ((veins, 36.0, 0.0), (arteries, 27.0, 0.2)):
         for points in _ARCADES:
             for up in (-1, 1):
                 _grow_arcade(
@@ -71,8 +71,8 @@ def _grow_arcade(
     out: list[Vessel],
 ) -> None:
     control_K2 = np.array([(up * away, eye.temporal * along) for along, away in points]) * eye.disc_diameter
-    control_K2 *= 1 + shift * np.linspace(0, 1, len(points))[:, None] * rng.choice((-1, 1))
-    control_K2[2:] += rng.normal(0, 0.1, control_K2[2:].shape) * eye.disc_diameter
+    control_K2[:, 0] *= 1 + np.linspace(0, 1, len(points)) * (shift * rng.choice((-1, 1)) + rng.uniform(-0.12, 0.12))
+    control_K2[2:] += rng.normal(0, 0.09, control_K2[2:].shape) * eye.disc_diameter
     control_K2 += (eye.disc_y, eye.disc_x - eye.temporal * 0.05 * eye.disc_diameter)
     control_K2[1:, 0] += (eye.fovea_y - eye.disc_y) * np.linspace(0.1, 0.8, len(points) - 1)
     control_K2[0] += rng.normal(0, 18, 2)
@@ -91,13 +91,13 @@ def _grow_arcade(
     side, at = rng.choice((-1, 1)), rng.uniform(250, 420)
     while at < position_N[-1]:
         index = int(at / STEP)
-        heading = np.arctan2(*np.gradient(path_N2, axis=0)[index]) + side * rng.uniform(0.5, 1.1)
+        heading = np.arctan2(*np.gradient(path_N2, axis=0)[index]) + side * rng.uniform(0.4, 0.9)
         branch_width = width_N[index] * rng.uniform(0.4, 0.75)
-        length = branch_width * rng.uniform(30, 60)
+        length = branch_width * rng.uniform(45, 90)
         _grow_branch(
             rng, eye, start=path_N2[index], heading=heading, width=branch_width, length=length, depth=2, out=out
         )
-        side, at = -side, at + rng.uniform(110, 290)
+        side, at = -side, at + rng.uniform(130, 360)
 
 
 def _grow_branch(
@@ -110,14 +110,15 @@ def _grow_branch(
     length: float,
     depth: int,
     out: list[Vessel],
-    bend: float = 0.10,
+    bend: float = 0.022,
 ) -> None:
     """A random walk whose heading wanders smoothly; it ends at the fovea's vessel-free zone or outside the view."""
     point, curvature, path = np.array(start, dtype=float), 0.0, [np.array(start, dtype=float)]
     free_zone = 0.4 * eye.disc_diameter * rng.uniform(0.8, 1.2)
     for _ in range(max(4, int(length / STEP))):
-        curvature = 0.82 * curvature + rng.normal(0, bend)
-        heading += curvature * 0.5
+        outward = np.arctan2(point[0] - eye.disc_y, point[1] - eye.disc_x)
+        curvature = 0.88 * curvature + rng.normal(0, bend)
+        heading += curvature + 0.02 * np.sin(outward - heading)
         point = point + STEP * np.array([np.sin(heading), np.cos(heading)])
         near_fovea = np.hypot(point[0] - eye.fovea_y, point[1] - eye.fovea_x) < free_zone
         outside = np.hypot(point[0] - eye.view_y, point[1] - eye.view_x) > eye.view_radius + 100
@@ -127,23 +128,23 @@ def _grow_branch(
     if len(path) < 4:
         return
     path_N2 = np.array(path)
-    width_N = width * np.linspace(1, 0.35, len(path_N2))
+    width_N = width * np.linspace(1, 0.3, len(path_N2))
     out.append(Vessel(path_N2, width_N, float(np.clip(width / 15, 0.35, 1))))
     if depth == 0:
         return
-    side, at = rng.choice((-1, 1)), int(rng.uniform(5, 12))
+    side, at = rng.choice((-1, 1)), int(rng.uniform(8, 20))
     while at < len(path_N2) - 3:
         _grow_branch(
             rng,
             eye,
             start=path_N2[at],
-            heading=np.arctan2(*(path_N2[at + 1] - path_N2[at])) + side * rng.uniform(0.4, 1.1),
+            heading=np.arctan2(*(path_N2[at + 1] - path_N2[at])) + side * rng.uniform(0.35, 0.85),
             width=width_N[at] * rng.uniform(0.5, 0.8),
             length=length * rng.uniform(0.3, 0.6),
             depth=depth - 1,
             out=out,
         )
-        side, at = -side, at + int(rng.uniform(8, 22))
+        side, at = -side, at + int(rng.uniform(12, 34))
 
 
 def draw_tuft(rng: np.random.Generator, eye: Anatomy, *, centre: tuple[float, float], radius: float) -> list[Vessel]:
@@ -160,7 +161,7 @@ def draw_tuft(rng: np.random.Generator, eye: Anatomy, *, centre: tuple[float, fl
             length=rng.uniform(0.8, 1.9) * radius,
             depth=1,
             out=tuft,
-            bend=0.3,
+            bend=0.12,
         )
     return [vessel._replace(strength=1.0) for vessel in tuft]
 
@@ -191,4 +192,4 @@ def coverage(vessels: list[Vessel], frame: Frame) -> NDArray[np.float32]:
             pen.ellipse((x1 - half, y1 - half, x1 + half, y1 + half), fill=level)
     if fineness > 1:
         image = image.resize((frame.width, frame.height), Image.Resampling.BOX)
-    return np.asarray(image, dtype=np.float32) / 255
+    return np.asarray(image, np.float32) * np.float32(1 / 255)

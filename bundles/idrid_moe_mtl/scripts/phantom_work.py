@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,15 @@ _WORTH_A_PROCESS = 6.0
 
 
 def draw_all(
-    folder: Path, settings: dict[str, Any], *, size: tuple[int, int], workers: int | None, progress: bool
+    folder: Path, settings: dict[str, Any], *, size: Sequence[int], workers: int | None, progress: bool
 ) -> list[dict[str, Any]]:
     """Draws every eye planned for ``settings`` (arguments of ``plan_eyes``) into ``folder``.
 
     Returns:
         what is true of each eye, in the order of the plan, whatever the number of workers.
+
+    Raises:
+        OSError: if a file cannot be written or a worker fails.
     """
     number = len(plan_eyes(**settings))
     megapixels = number * size[0] * size[1] / 1e6
@@ -50,7 +53,7 @@ def draw_all(
 
 
 def _draw_share(
-    folder: Path, settings: dict[str, Any], *, size: tuple[int, int], first: int, step: int
+    folder: Path, settings: dict[str, Any], *, size: Sequence[int], first: int, step: int
 ) -> Iterator[dict[str, Any]]:
     """Draws every ``step``-th eye from ``first`` on."""
     eyes = plan_eyes(**settings)
@@ -63,7 +66,7 @@ def _draw_in_processes(
     folder: Path,
     settings: dict[str, Any],
     *,
-    size: tuple[int, int],
+    size: Sequence[int],
     workers: int,
     facts: list[dict[str, Any]],
     bar: Any,
@@ -80,20 +83,22 @@ def _draw_in_processes(
         command = [sys.executable, "-m", "scripts.phantom_work", order]
         processes.append(
             subprocess.Popen(
-                command, env=environment, cwd=bundle_root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+                command, env=environment, cwd=bundle_root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
             )
         )
 
     def follow(process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
+        complaint = ""
         for line in process.stdout:
-            with lock:
-                facts.append(json.loads(line))
-                bar.update()
-        assert process.stderr is not None
-        complaint = process.stderr.read()
+            if line.startswith("{"):
+                with lock:
+                    facts.append(json.loads(line))
+                    bar.update()
+            else:
+                complaint += line
         if process.wait():
-            raise RuntimeError(f"a worker that draws phantoms failed ({process.returncode}):\n{complaint}")
+            raise OSError(f"a worker that draws phantoms failed ({process.returncode}):\n{complaint.strip()}")
 
     try:
         with ThreadPoolExecutor(workers) as pool:
@@ -108,6 +113,8 @@ def _draw_in_processes(
         for process in processes:
             process.terminate()
             process.wait()
+            if process.stdout:
+                process.stdout.close()
 
 
 if __name__ == "__main__":

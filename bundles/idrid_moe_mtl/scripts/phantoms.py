@@ -2,9 +2,10 @@
 
 What the grades mean here (`phantom_lesions.py` draws by these rules, so they can be derived from the pictures):
 
-- RG 0: no lesion. 1: microaneurysms only. 2: microaneurysms and haemorrhages or exudates, but in some quadrant about
-  the fovea fewer than `SEVERE_HAEMORRHAGES` + 1 haemorrhages. 3: more than `SEVERE_HAEMORRHAGES` in every quadrant.
-  4: new vessels, one or two tufts of fine tangled vessels (listed in `phantoms.json`; IDRiD has no mask for them).
+- RG 0: no lesion. 1: microaneurysms only. 2: microaneurysms and haemorrhages or exudates, but fewer than
+  `SEVERE_HAEMORRHAGES` haemorrhages in some quadrant about the fovea. 3: `SEVERE_HAEMORRHAGES` or more in every one.
+  4: new vessels, one or two tufts of fine tangled vessels (listed in `phantoms.json`; IDRiD has no mask for them);
+  haemorrhages as in 2.
 - MER 0: no hard exudate. 1: none within one disc diameter of the fovea. 2: some within it.
 
 Drawn after looking at IDRiD's training photographs (Porwal et al., Data 2018, CC BY 4.0); no pixel of them is used.
@@ -23,13 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from scripts.phantom_files import write_tables
-from scripts.phantom_plan import OFFICIAL_TWINS, plan_eyes
+from scripts.phantom_plan import OFFICIAL_TWINS
 from scripts.phantom_work import draw_all
-
 from shared.errors import ConfigError, DataError
 
 LABEL_FILE, FACTS_FILE = "PHANTOMS.txt", "phantoms.json"
-DRAWING = 1
+DRAWING = 2
 _logger = logging.getLogger(__name__)
 
 
@@ -68,7 +68,7 @@ def ensure_phantoms(root: str | Path, *, workers: int | None = None, progress: b
     """
     folder = phantom_dir(root, **parameters)
     if not is_phantom(folder):
-        with _only_one(folder):
+        with _writing(folder), _only_one(folder):
             if not is_phantom(folder):
                 make_phantoms(folder, workers=workers, progress=progress, **parameters)
     _logger.info(f"PHANTOMS: using drawn photographs, not real ones: {folder}")
@@ -98,17 +98,24 @@ def make_phantoms(
 
     Raises:
         ConfigError: for parameters that cannot be drawn.
-        DataError: if ``folder`` exists and is not empty.
+        DataError: if ``folder`` exists and is not empty, or cannot be written.
     """
-    folder = Path(folder)
+    folder = Path(folder).absolute()
     checked = _checked(num_masked=num_masked, num_graded=num_graded, size=size, twins=twins, seed=seed)
     if folder.exists() and any(folder.iterdir()):
         raise DataError(
             f"{folder} exists and is not empty", expected="a new folder for phantoms", fix="choose another folder"
         )
+    number = sum(checked["num_masked"]) + sum(checked["num_graded"])
+    _logger.info(f"PHANTOMS: drawing {number} photographs of {size[1]}x{size[0]} pixels into {folder}")
+    with _writing(folder):
+        _build(folder, checked, workers=workers, progress=progress)
+    return folder
+
+
+def _build(folder: Path, checked: dict[str, Any], *, workers: int | None, progress: bool) -> None:
+    """Draws into a temporary sibling of ``folder`` and renames it at the end."""
     settings = {key: checked[key] for key in ("num_masked", "num_graded", "twins", "seed")}
-    eyes = plan_eyes(**settings)
-    _logger.info(f"PHANTOMS: drawing {len(eyes)} eyes of {size[1]}x{size[0]} pixels into {folder}")
     folder.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{folder.name}.building-", dir=folder.parent))
     try:
@@ -126,7 +133,18 @@ def make_phantoms(
                 raise
     finally:
         shutil.rmtree(building, ignore_errors=True)
-    return folder
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"phantoms cannot be written to {folder}: {error}",
+            expected="a folder that can be written and has room",
+            fix="free space there, or name another folder for the phantoms, or give real data by --dataset_dir",
+        ) from error
 
 
 _LABEL = """PHANTOMS: these are not photographs.
