@@ -63,18 +63,17 @@ def draw_comparison(
     below = parts[1].subplots(2, len(names), squeeze=False, height_ratios=[lower_height, zoom_height])
     for column, name in enumerate(names):
         predicted, truth = comparison.predicted[name], comparison.truth[name]
-        errors = paint_errors(photo_HW3, predicted, truth)
+        whole = paint_errors(photo_HW3, predicted, truth)
         window = _densest(truth | predicted, photo_HW3.shape[1] // 5)
-        _show(below[0, column], errors, f"{name}  {(scores or {}).get(name, '')}")
+        _show(below[0, column], whole, f"{name}  {(scores or {}).get(name, '')}")
         _show(below[1, column], paint_errors(photo_HW3, predicted, truth, dim=0.8)[window], "")
         top, left = window[0].start, window[1].start
         _frame(below[0, column], left, top, window[1].stop - left, window[0].stop - top)
-    legend = [Patch(color=colour_of(name, names), label=name) for name in names]
-    legend += [
-        Patch(color=colour, label=label)
-        for colour, label in ((HIT, "hit"), (MISS, "miss"), (FALSE_ALARM, "false alarm"))
-    ]
-    figure.legend(handles=legend, loc="outside lower center", ncols=len(legend))
+    masks = [Patch(facecolor=colour_of(name, names), label=name) for name in names]
+    errors = ((HIT, "hit"), (MISS, "miss"), (FALSE_ALARM, "false alarm"))
+    marks = [Patch(facecolor=colour, edgecolor="grey", label=label) for colour, label in errors]
+    parts[0].legend(handles=masks, loc="outside lower center", ncols=len(masks))
+    parts[1].legend(handles=marks, loc="outside lower center", ncols=len(marks))
     text = f"{comparison.name}   {comparison.caption}".strip()
     figure.suptitle(titled(text, phantom=phantom))
     return save(figure, path)

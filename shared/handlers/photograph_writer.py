@@ -14,6 +14,7 @@ from ignite.engine import Engine, Events
 
 from shared.data.photograph import read_photograph
 from shared.draw.overlay import draw_overlay
+from shared.errors import ConfigError
 from shared.files import atomic_write
 from shared.metrics.outcome import Outcome, outcomes_of
 from shared.report.files import write_csv, write_json
@@ -91,13 +92,14 @@ class PhotographWriter:
     def __call__(self, outcome: Outcome) -> dict[str, Any]:
         """Write one photograph's files; returns the content of its JSON."""
         name = self.name_for(outcome.path)
+        photo_HW3 = read_photograph(outcome.path).pixels_HW3
         masks = {}
         if outcome.scores_SHW is not None:
+            self._check_size(outcome, photo_HW3.shape[:2])
             for position, task in enumerate(self.tasks.masks):
                 masks[task.name] = outcome.scores_SHW[position] > self.thresholds[task.name]
                 self._write_mask(masks[task.name], self.output_dir / "masks" / f"{name}_{task.name}.png")
         findings = self.describe(outcome, masks)
-        photo_HW3 = read_photograph(outcome.path).pixels_HW3
         draw_overlay(
             photo_HW3,
             masks,
@@ -203,6 +205,15 @@ class PhotographWriter:
         row |= {f"disc_{key}": value for key, value in findings.get("optic_disc", {}).items()}
         row |= {f"{task}_experts": " ".join(weights) for task, weights in findings.get("experts", {}).items()}
         self._rows[name] = row
+
+    def _check_size(self, outcome: Outcome, size: tuple[int, ...]) -> None:
+        assert outcome.scores_SHW is not None
+        if outcome.scores_SHW.shape[1:] != size:
+            raise ConfigError(
+                f"{outcome.path}: predicted masks are {outcome.scores_SHW.shape[1:]}, the photograph {size}",
+                expected="`pred` at the photograph's own size",
+                fix="put `shared.transforms.RestorePhotographd` into the post-processing",
+            )
 
     def _write_mask(self, mask_HW: Any, path: Path) -> None:
         from PIL import Image

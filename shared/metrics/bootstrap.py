@@ -10,13 +10,17 @@ import numpy.typing as npt
 from shared.metrics.histogram import ScoreHistogram, average_precision, merge_levels
 
 Floats = npt.NDArray[np.float64]
-CHUNK_ELEMENTS = 2**23
+CHUNK_ELEMENTS = 2**22
+RESAMPLED_LEVELS = 4096
 
 
 def resample(count: int, *, samples: int, seed: int) -> Floats:
-    """How often each of ``count`` photographs is drawn in each resample, ``[B, N]``; rows sum to ``count``."""
-    if count == 0:
-        return np.zeros((samples, 0))
+    """How often each of ``count`` photographs is drawn in each resample, ``[B, N]``; rows sum to ``count``.
+
+    No resample of fewer than two photographs (``B`` = 0): they say nothing about other photographs.
+    """
+    if count < 2 or samples == 0:
+        return np.zeros((0, count))
     draws_BN = np.random.default_rng(seed).integers(count, size=(samples, count))
     rows_BN = np.arange(samples)[:, None] * count
     return np.bincount((draws_BN + rows_BN).ravel(), minlength=samples * count).reshape(samples, count).astype(float)
@@ -38,8 +42,8 @@ def resampled_sum(weights_BN: Floats, values_N: npt.NDArray) -> Floats:
 
 
 def resampled_average_precision(weights_BN: Floats, histogram_NL: ScoreHistogram) -> Floats:
-    """Exact average precision ``[B]`` of every re-pooled set of photographs."""
-    merged = merge_levels(histogram_NL)
+    """Average precision ``[B]`` of every re-pooled set of photographs, to within about 1 / `RESAMPLED_LEVELS`."""
+    merged = merge_levels(histogram_NL, most=RESAMPLED_LEVELS)
     return _in_chunks(
         lambda rows: average_precision(ScoreHistogram(*(resampled_sum(rows, part) for part in merged))),
         weights_BN,

@@ -7,6 +7,8 @@ import warnings
 import numpy as np
 import numpy.typing as npt
 
+from shared.metrics.bootstrap import mean_of_defined
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -57,7 +59,7 @@ def auroc(probabilities_NK: npt.ArrayLike, truth_N: npt.ArrayLike) -> float:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         areas = compute_roc_auc(torch.as_tensor(probabilities_NK), torch.as_tensor(one_hot_NK), average="none")
-    return _mean_of_defined(np.asarray(areas, np.float64))
+    return float(mean_of_defined(areas))
 
 
 def resampled_auroc(probabilities_NK: npt.ArrayLike, truth_N: npt.ArrayLike, weights_BN: npt.ArrayLike) -> Floats:
@@ -71,12 +73,7 @@ def resampled_auroc(probabilities_NK: npt.ArrayLike, truth_N: npt.ArrayLike, wei
         wins = (difference > 0) + 0.5 * (difference == 0)
         pairs_B = weights_BN[:, own].sum(1) * weights_BN[:, other].sum(1)
         areas_KB.append(_ratio(((weights_BN[:, own] @ wins) * weights_BN[:, other]).sum(1), pairs_B))
-    return np.apply_along_axis(_mean_of_defined, 0, np.asarray(areas_KB))
-
-
-def _mean_of_defined(values: Floats) -> float:
-    defined = values[~np.isnan(values)]
-    return float(defined.mean()) if len(defined) else float("nan")
+    return mean_of_defined(areas_KB)
 
 
 def _ratio(numerator: npt.ArrayLike, denominator: npt.ArrayLike) -> Floats:
