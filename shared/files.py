@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Callable
@@ -57,11 +56,6 @@ def atomic_write(path: str | Path, write: Callable[[IO[bytes]], object]) -> Path
 def write_text(path: str | Path, text: str) -> Path:
     """Atomically write UTF-8 text."""
     return atomic_write(path, lambda file: file.write(text.encode()))
-
-
-def write_json(path: str | Path, content: Any) -> Path:
-    """Atomically write JSON, indented, keys in the order given."""
-    return write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def save_tensors(path: str | Path, content: Any) -> Path:

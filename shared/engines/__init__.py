@@ -1,6 +1,7 @@
 """Parts of training and evaluation engines that MONAI leaves to the bundle."""
 
-from shared.engines.finish import finish_training
+from shared.engines.history import History
 from shared.engines.prepare import PrepareMultiTaskBatch
+from shared.engines.start import start_network
 
-__all__ = ["PrepareMultiTaskBatch", "finish_training"]
+__all__ = ["History", "PrepareMultiTaskBatch", "start_network"]

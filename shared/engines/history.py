@@ -38,11 +38,15 @@ class History:
             metrics: of the validation after it; empty when there was none.
 
         Returns:
-            the new row: ``epoch``, ``learning_rate``, ``loss_<term>`` (means over iterations) and the metrics.
+            the new row: ``epoch``, ``learning_rate``, ``loss`` (the total) and ``loss_<term>``, means over iterations,
+            and those metrics that are finite.
         """
-        losses = {f"loss_{name}": total / self._counts[name] for name, total in self._sums.items()}
+        losses = {
+            "loss" if name == "total" else f"loss_{name}": total / self._counts[name]
+            for name, total in sorted(self._sums.items(), key=lambda item: item[0] != "total")
+        }
         row: Row = {"epoch": epoch, "learning_rate": learning_rate, **losses}
-        row |= {name: float(value) for name, value in metrics.items() if isinstance(value, (int, float))}
+        row |= {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
         self.rows = [old for old in self.rows if old["epoch"] < epoch] + [row]
         self._sums, self._counts = {}, {}
         return row

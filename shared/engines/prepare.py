@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from monai.engines import PrepareBatch
+from monai.utils import convert_to_tensor
 from torch import Tensor
 
 LABELS = ("masks", "grades", "labelled")
@@ -31,11 +32,12 @@ class PrepareMultiTaskBatch(PrepareBatch):
         **kwargs: Any,
     ) -> tuple[Tensor, dict[str, Tensor], tuple[()], dict[str, Tensor]]:
         """Image [B,3,H,W], labels (`masks`, `grades`, `labelled`, those present), no arguments, keyword arguments."""
-        image = torch.as_tensor(batchdata["image"]).to(device=device, non_blocking=non_blocking, **kwargs)
-        labels = {
-            key: torch.as_tensor(batchdata[key]).to(device=device, non_blocking=non_blocking)
-            for key in LABELS
+        tensors = {
+            key: convert_to_tensor(batchdata[key], track_meta=False).to(device=device, non_blocking=non_blocking)
+            for key in ("image", *LABELS)
             if key in batchdata
         }
+        image = tensors.pop("image").to(**kwargs) if kwargs else tensors.pop("image")
+        labels = tensors
         needed = {"needed_BT": labels["labelled"].bool()} if self.labelled_only else {}
         return image, labels, (), needed

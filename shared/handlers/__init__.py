@@ -1,0 +1,29 @@
+"""Ignite handlers that MONAI lacks."""
+
+from shared.handlers.checkpoint import RunCheckpoint
+from shared.handlers.evaluation_report import EvaluationReport
+from shared.handlers.finish import FinishRun, read_thresholds
+from shared.handlers.guards import FiniteLossGuard, StopOnSignal
+from shared.handlers.load import LoadModel
+from shared.handlers.photograph_writer import PhotographWriter
+from shared.handlers.progress import ProgressBar
+from shared.handlers.record import RecordHistory, SaveBestModel
+from shared.handlers.schedule import ReproducibleSteps, RoutingSchedule
+from shared.handlers.tracking import TrackRun
+
+__all__ = [
+    "EvaluationReport",
+    "FiniteLossGuard",
+    "FinishRun",
+    "LoadModel",
+    "PhotographWriter",
+    "ProgressBar",
+    "RecordHistory",
+    "ReproducibleSteps",
+    "RoutingSchedule",
+    "RunCheckpoint",
+    "SaveBestModel",
+    "StopOnSignal",
+    "TrackRun",
+    "read_thresholds",
+]

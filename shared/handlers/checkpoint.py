@@ -12,6 +12,7 @@ from ignite.engine import Engine, Events
 
 from shared.errors import CheckpointError
 from shared.files import save_tensors
+from shared.handlers.load import load_weights, read_tensors
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class RunCheckpoint:
         """Continue from the checkpoint, if there is one to continue from."""
         if self.source is None or not (self.source.is_file() or self.required):
             return
-        state = read_checkpoint(self.source)
+        state = read_tensors(self.source)
         if missing := sorted(set(self.objects) - set(state.get("objects", {}))):
             raise CheckpointError(
                 f"{self.source} has no state of {', '.join(missing)}",
@@ -78,52 +79,3 @@ class RunCheckpoint:
         engine.state.iteration = state["iteration"]
         engine.state.epoch = state["iteration"] // state["epoch_length"]
         log.info("continuing from %s: epoch %d, iteration %d", self.source, engine.state.epoch, state["iteration"])
-
-
-def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Read a file of tensors and primitives.
-
-    Raises:
-        CheckpointError: the file is absent, damaged, or a pickle with code.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(
-            f"no checkpoint at {path}", expected="a file written by training", fix="train first, or correct the path"
-        )
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise CheckpointError(
-            f"{path} cannot be read: {str(error).splitlines()[0]}",
-            expected="a PyTorch file of tensors (loaded with weights_only=True; files with code are refused)",
-            fix="give another file; a damaged one cannot be repaired",
-        ) from error
-
-
-def load_weights(network: torch.nn.Module, state: Mapping[str, Any], *, source: str | Path, hint: str = "") -> None:
-    """Load a state dict strictly.
-
-    Raises:
-        CheckpointError: names the keys and shapes that differ; the network is left unchanged.
-    """
-    own = network.state_dict()
-    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise CheckpointError(
-            f"{source} holds no plain state dict", expected="parameter name -> tensor", fix="give a run's model.pt"
-        )
-    missing, unexpected = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
-    shapes = [
-        f"{key}: {tuple(state[key].shape)} in the file, {tuple(own[key].shape)} in the network"
-        for key in own.keys() & state.keys()
-        if own[key].shape != state[key].shape
-    ]
-    if missing or unexpected or shapes:
-        parts = (("missing", missing), ("unexpected", unexpected), ("shapes", sorted(shapes)))
-        differences = "; ".join(f"{len(items)} {kind}, e.g. {', '.join(items[:3])}" for kind, items in parts if items)
-        raise CheckpointError(
-            f"{source} is a checkpoint of another architecture: {differences}",
-            expected="weights of the configured network",
-            fix=hint or "give the configuration (overlays, backbone, num_experts, tasks) that it was trained with",
-        )
-    network.load_state_dict(state)

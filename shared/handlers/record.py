@@ -11,7 +11,8 @@ import torch
 from ignite.engine import Engine, Events
 
 from shared.engines.history import History
-from shared.files import save_tensors, write_json
+from shared.files import save_tensors
+from shared.report.files import write_json
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 import shared
-from shared.files import write_json
+from shared.report.files import write_json
 from shared.workflow.paths import running_workflow
 
 PACKAGES = ("monai", "torch", "pytorch-ignite", "numpy", "scikit-image", "mlflow")
@@ -71,3 +71,21 @@ def record_run(*, output_dir: str, provenance: Mapping[str, Any]) -> None:
     workflow = running_workflow()
     if workflow is not None:
         write_json(Path(output_dir) / "config.json", workflow.parser.config)
+
+
+def hyperparameters() -> dict[str, Any]:
+    """The running configuration's top-level values that are plain: numbers, words, and lists of them."""
+    workflow = running_workflow()
+    if workflow is None:
+        return {}
+    config: Any = workflow.parser.config
+    plain = {key: value for key, value in config.items() if is_plain(value) and not str(value).startswith("%")}
+    expressions = {key for key, value in plain.items() if isinstance(value, str) and value.startswith(("$", "@"))}
+    return plain | {key: workflow.parser.get_parsed_content(key) for key in sorted(expressions)}
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a configuration value is a number, a word, or a list of such."""
+    if isinstance(value, list):
+        return all(isinstance(item, (bool, int, float)) for item in value)
+    return isinstance(value, (bool, int, float, str))

@@ -1,0 +1,146 @@
+"""What a training run leaves behind: the best model with its thresholds, a report on its validation set, curves."""
+
+from __future__ import annotations
+
+import functools
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+
+from shared.engines.history import History
+from shared.files import atomic_write
+from shared.handlers.evaluation_report import EvaluationReport
+from shared.handlers.load import load_weights, read_tensors
+from shared.metrics.histogram import best_threshold
+from shared.report.files import write_json
+from shared.tasks import Task, parse_tasks
+
+THRESHOLDS_FILE = "thresholds.json"
+
+
+class FinishRun:
+    """At the end of training, evaluates the best model on the validation set and says where everything is.
+
+    Loads the best weights into the network, chooses each mask's threshold by pooled Dice on the validation photographs,
+    writes the report at these thresholds, draws the curves, and copies model, provenance and thresholds to
+    `models_dir`, where evaluation and inference look by default. A run that was stopped early does none of this.
+
+    Args:
+        tasks: the task list.
+        network: the trained network.
+        evaluator: the validation engine; its post-processing gives probabilities.
+        history: of the run.
+        output_dir: the run's folder, holding `model.pt`.
+        models_dir: the bundle's `models` folder; None to publish nowhere.
+        provenance: of the run; see `shared.workflow.provenance`.
+        report: arguments of `EvaluationReport`, e.g. ``samples``.
+    """
+
+    def __init__(
+        self,
+        *,
+        tasks: Iterable[Mapping[str, Any] | Task],
+        network: torch.nn.Module,
+        evaluator: Any,
+        history: History,
+        output_dir: str | Path,
+        models_dir: str | Path | None,
+        provenance: Mapping[str, Any],
+        report: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.tasks, self.network, self.evaluator, self.history = parse_tasks(tasks), network, evaluator, history
+        self.output_dir = Path(output_dir)
+        self.models_dir = Path(models_dir) if models_dir else None
+        self.provenance, self.report_arguments = dict(provenance), dict(report or {})
+
+    def attach(self, engine: Engine) -> None:
+        """Finish when training is complete."""
+        engine.add_event_handler(Events.COMPLETED, self.finish)
+
+    def finish(self, engine: Engine) -> None:
+        """Evaluate, write, draw, publish, print; or say how to go on with a run that was stopped."""
+        if engine.should_terminate:
+            print(
+                f"\nstopped at iteration {engine.state.iteration} and saved; go on with --output_dir {self.output_dir}"
+            )
+            return
+        model = self.output_dir / "model.pt"
+        load_weights(self.network, read_tensors(model), source=model)
+        thresholds = self.choose_thresholds()
+        self.evaluate(thresholds)
+        curves = self.draw_curves()
+        if self.models_dir is not None:
+            publish(self.output_dir, self.models_dir)
+        best = self.history.best or {}
+        epoch = f"epoch {best['epoch']:.0f} of {engine.state.max_epochs}" if best else "no validation"
+        print(
+            f"\nbest model   {model}  ({epoch}, chosen by {self.history.key} on the validation photographs)"
+            f"\npublished    {self.models_dir / 'model.pt' if self.models_dir else 'nowhere'}"
+            f"\ncurves       {curves}"
+            f"\npictures     {self.output_dir / 'figures'}"
+            f"\nall figures  {self.output_dir / 'metrics.csv'}",
+            flush=True,
+        )
+
+    def choose_thresholds(self) -> dict[str, float]:
+        """Thresholds of the highest pooled Dice on validation, written to `thresholds.json`."""
+        report = EvaluationReport(self.tasks, output_dir=self.output_dir, split="validation", figures=False)
+        self.run_with(report.reset, report.collect)
+        thresholds = {name: best_threshold(histogram) for name, histogram in report.pooled_histograms().items()}
+        content = {"thresholds": thresholds, "chosen": "highest pooled Dice on the validation photographs"}
+        write_json(self.output_dir / THRESHOLDS_FILE, content)
+        return thresholds
+
+    def evaluate(self, thresholds: Mapping[str, float]) -> None:
+        """The report at these thresholds."""
+        report = EvaluationReport(
+            self.tasks,
+            output_dir=self.output_dir,
+            split="validation",
+            thresholds=thresholds,
+            provenance=self.provenance
+            | {"note": "these photographs chose epoch and thresholds: an optimistic estimate"},
+            **self.report_arguments,
+        )
+        self.run_with(report.reset, report.collect)
+        report.finish()
+
+    def run_with(self, reset: Any, collect: Any) -> None:
+        """Run the evaluator once for a collector."""
+        reset()
+        with self.evaluator.add_event_handler(Events.ITERATION_COMPLETED, collect):
+            self.evaluator.run()
+
+    def draw_curves(self) -> Path:
+        """The curves of the run."""
+        from shared.draw.curves import draw_training_curves
+
+        path = self.output_dir / "figures" / "curves.png"
+        phantom = bool(self.provenance.get("phantom"))
+        return draw_training_curves(self.history.rows, path, title=f"{self.output_dir.name}", phantom=phantom)
+
+
+def publish(output_dir: Path, models_dir: Path) -> None:
+    """Copy a run's model, its provenance and thresholds to the bundle's `models`, each in one step."""
+    for name in ("model.json", THRESHOLDS_FILE, "model.pt"):
+        with (output_dir / name).open("rb") as source:
+            atomic_write(models_dir / name, functools.partial(shutil.copyfileobj, source))
+
+
+def read_thresholds(path: str | Path) -> dict[str, float]:
+    """Thresholds that training left beside the weights.
+
+    Args:
+        path: the weights file or `thresholds.json` itself.
+
+    Returns:
+        mask task name -> probability; empty (0.5 for all) where there is no such file.
+    """
+    file = Path(path)
+    file = file if file.name == THRESHOLDS_FILE else file.with_name(THRESHOLDS_FILE)
+    return dict(json.loads(file.read_text())["thresholds"]) if file.is_file() else {}
