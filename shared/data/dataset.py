@@ -160,7 +160,7 @@ def _checksum(sample: Mapping[str, Any]) -> int:
     checksum = 0
     for key in sorted(sample):
         if isinstance(sample[key], Tensor):
-            checksum = zlib.crc32(memoryview(sample[key].numpy().reshape(-1).view(np.uint8)), checksum)
+            checksum = zlib.crc32(sample[key].numpy().tobytes(), checksum)
     return checksum
 
 

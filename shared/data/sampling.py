@@ -6,7 +6,7 @@ Everything is a pure function of (seed, epoch, position), so that a run can go o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from torch.utils.data import Sampler
 
 from shared.errors import ConfigError
-from shared.tasks import TaskList
+from shared.tasks import Task, parse_tasks
 
 MODES = ("mixed", "alternate")
 WITH_MASKS, GRADES_ONLY = "masks", "grades"
@@ -28,9 +28,10 @@ class Draw:
     seed: int
 
 
-def label_kinds(data: Sequence[Mapping[str, Any]], tasks: TaskList) -> list[str]:
+def label_kinds(data: Sequence[Mapping[str, Any]], tasks: Iterable[Mapping[str, Any] | Task]) -> list[str]:
     """For every item ``"masks"`` if any of its mask tasks is labelled, else ``"grades"``."""
-    positions = [tasks.index(task.name) for task in tasks.masks]
+    task_list = parse_tasks(tasks)
+    positions = [task_list.index(task.name) for task in task_list.masks]
     return [WITH_MASKS if any(item["labelled"][t] for t in positions) else GRADES_ONLY for item in data]
 
 

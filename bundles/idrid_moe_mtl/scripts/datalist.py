@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scripts.idrid import GRADE_CLASSES, MASK_FOLDERS, Entry, read_idrid
-from shared.data.duplicates import COPY, Duplicate, find_duplicates, fingerprints, group_duplicates
+from shared.data.duplicates import COPY, Duplicate, find_same_eyes, group_duplicates
 from shared.data.splits import split_groups
 from shared.errors import ConfigError, DataError
 from shared.tasks import MISSING_GRADE, Task, TaskList, parse_tasks
@@ -52,7 +52,7 @@ def make_datalist(
     Args:
         split: ``"leakage_free"`` drops training photographs of eyes that are in a test set. ``"official"`` keeps them.
             Either way test items with an eye in the official training sets carry ``leaks``.
-        cache_dir: folder that remembers the comparison of photographs, by file; without, it is made anew (10 s).
+        cache_dir: folder that remembers the comparison of photographs, by file; without, it is made anew (about 20 s).
         allow_missing: see `read_idrid`.
 
     Raises:
@@ -103,7 +103,7 @@ def make_datalist(
 def find_twins(entries: Sequence[Entry], *, cache_dir: str | Path | None = None) -> Twins:
     """Which entries show the same eye, and which are the same photograph."""
     cache_file = Path(cache_dir) / FINGERPRINTS if cache_dir is not None else None
-    pairs = find_duplicates(fingerprints([entry.image for entry in entries], cache_file=cache_file))
+    pairs = find_same_eyes([entry.image for entry in entries], cache_file=cache_file)
     copies: list[list[int]] = [[] for _ in entries]
     for pair in _copies(pairs):
         copies[pair.first].append(pair.second)

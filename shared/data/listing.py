@@ -1,0 +1,67 @@
+"""Any photographs to read: found in a file or folder, those that are no fundus photographs set apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from shared.data.field_of_view import WORK_WIDTH, find_field_of_view
+from shared.data.photograph import read_photograph
+from shared.errors import DataError
+from shared.progress import progress_bar
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp"}
+SHOWN = 5
+
+
+class Listing(NamedTuple):
+    """``items`` of a data list (``image``, ``name``), and (path, reason) of the pictures that are ``refused``."""
+
+    items: list[dict[str, Any]]
+    refused: list[tuple[str, str]]
+
+
+def find_photographs(path: str | Path) -> Listing:
+    """Find fundus photographs.
+
+    Every picture is opened once, scaled down, and its field of view looked for.
+
+    Args:
+        path: a picture, or a folder that is searched with all its folders (hidden ones excepted).
+
+    Raises:
+        DataError: no such path, no picture in it, or none that is a fundus photograph.
+    """
+    root = Path(path).expanduser()
+    kinds = ", ".join(sorted(SUFFIXES))
+    if not root.exists():
+        raise DataError(
+            f"{root} does not exist", expected=f"a picture ({kinds}) or a folder of them", fix="correct --dataset_dir"
+        )
+    files = [root] if root.is_file() else sorted(file for file in root.rglob("*") if is_picture(file, root))
+    if not files:
+        raise DataError(f"{root} holds no picture", expected=f"files ending in {kinds}", fix="correct --dataset_dir")
+    items: list[dict[str, Any]] = []
+    refused: list[tuple[str, str]] = []
+    for file in progress_bar(files, desc="looking for the field of view", unit="photo", disable=len(files) < 50):
+        try:
+            photograph = read_photograph(file, at_least=(1, WORK_WIDTH))
+            find_field_of_view(photograph.pixels_HW3, photo_size=photograph.full_size, name=str(file))
+            name = file.stem if root.is_file() else file.relative_to(root).with_suffix("").as_posix()
+            items.append({"image": str(file), "name": name})
+        except DataError as error:
+            refused.append((str(file), error.received))
+    if not items:
+        reasons = "; ".join(reason for _, reason in refused[:SHOWN])
+        raise DataError(
+            f"{root}: none of {len(files)} pictures is a fundus photograph: {reasons}",
+            expected="colour photographs of the retina",
+            fix="give other pictures with --dataset_dir",
+        )
+    return Listing(items, refused)
+
+
+def is_picture(file: Path, root: Path) -> bool:
+    """Whether a file below a folder is a picture, by its name, and not hidden."""
+    hidden = any(part.startswith(".") for part in file.relative_to(root).parts)
+    return file.suffix.lower() in SUFFIXES and file.is_file() and not hidden
