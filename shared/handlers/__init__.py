@@ -4,7 +4,7 @@ from shared.handlers.checkpoint import RunCheckpoint
 from shared.handlers.evaluation_report import EvaluationReport
 from shared.handlers.finish import FinishRun, read_thresholds
 from shared.handlers.guards import FiniteLossGuard, StopOnSignal
-from shared.handlers.load import LoadModel
+from shared.handlers.load import LoadModel, model_provenance
 from shared.handlers.photograph_writer import PhotographWriter
 from shared.handlers.progress import ProgressBar
 from shared.handlers.record import RecordHistory, SaveBestModel
@@ -25,5 +25,6 @@ __all__ = [
     "SaveBestModel",
     "StopOnSignal",
     "TrackRun",
+    "model_provenance",
     "read_thresholds",
 ]

@@ -15,7 +15,7 @@ from shared.errors import CheckpointError
 
 log = logging.getLogger(__name__)
 
-DESCRIBED = ("bundle", "data", "backbone", "num_experts", "image_size", "tasks")
+DESCRIBED = ("bundle", "dataset", "backbone", "num_experts", "image_size", "tasks")
 
 
 class LoadModel:
@@ -52,6 +52,13 @@ class LoadModel:
         log.info("weights: %s (%s)", self.path, described or "of unknown origin")
         if facts.get("phantom"):
             log.warning("these weights were trained on PHANTOMS: what they find in real photographs means nothing")
+
+
+def model_provenance(*, path: str | Path) -> dict[str, Any]:
+    """What a result says about the weights it was made with: their file, and what is recorded about them."""
+    facts = read_facts(path)
+    kept = ("bundle", "commit", "date", "dataset", "phantom", "epoch", "selected_by", "score")
+    return {"checkpoint": str(path)} | {key: facts[key] for key in kept if key in facts}
 
 
 def read_facts(path: str | Path) -> dict[str, Any]:

@@ -2,6 +2,20 @@
 
 from shared.workflow.enter import enter_bundle
 from shared.workflow.paths import bundle_root, new_run_name, tracking_uri, workspace
+from shared.workflow.processes import is_main_process, join_process_group, leave_process_group, local_device
 from shared.workflow.record import hyperparameters, provenance, record_run
 
-__all__ = ["bundle_root", "enter_bundle", "hyperparameters", "new_run_name", "provenance", "record_run", "tracking_uri", "workspace"]
+__all__ = [
+    "bundle_root",
+    "enter_bundle",
+    "hyperparameters",
+    "is_main_process",
+    "join_process_group",
+    "leave_process_group",
+    "local_device",
+    "new_run_name",
+    "provenance",
+    "record_run",
+    "tracking_uri",
+    "workspace",
+]

@@ -22,3 +22,11 @@ def dataset_folder(dataset_dir: str, *, workspace: str, phantoms: Mapping[str, A
     if dataset_dir != PHANTOMS:
         return str(Path(dataset_dir).expanduser())
     return str(ensure_phantoms(Path(workspace) / "data" / "phantoms", **phantoms))
+
+
+def photographs(dataset_dir: str, *, workspace: str, phantoms: Mapping[str, Any]) -> str:
+    """What inference reads: the given file or folder; with ``dataset_dir="phantoms"`` their part-A test photographs."""
+    folder = dataset_folder(dataset_dir, workspace=workspace, phantoms=phantoms)
+    if dataset_dir != PHANTOMS:
+        return folder
+    return str(Path(folder) / "A. Segmentation" / "1. Original Images" / "b. Testing Set")
