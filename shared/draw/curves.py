@@ -44,7 +44,7 @@ def draw_training_curves(
                 markersize=3,
             )
         axis.set(title=label, xlabel="epoch")
-        if label == "loss" and _spans_decades(history, lines):
+        if label in ("loss", "learning rate") and _spans_decades(history, lines):
             axis.set_yscale("log")
         if label in ("masks: Dice", "grades and score"):
             axis.set_ylim(min(0, axis.get_ylim()[0]), 1.02)

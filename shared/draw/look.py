@@ -85,9 +85,9 @@ def save(figure: Figure, path: str | Path) -> Path:
 
 
 def save_photograph(photo_HW3: Photograph, path: str | Path, *, quality: int = 90) -> Path:
-    """Write an RGB array as PNG or JPEG, by suffix, atomically."""
+    """Write an RGB array as PNG or JPEG (colour at full resolution, for thin outlines), by suffix, atomically."""
     from PIL import Image
 
     jpeg = Path(path).suffix.lower() in (".jpg", ".jpeg")
-    arguments: dict[str, Any] = {"format": "JPEG", "quality": quality} if jpeg else {"format": "PNG"}
+    arguments: dict[str, Any] = {"format": "JPEG", "quality": quality, "subsampling": 0} if jpeg else {"format": "PNG"}
     return atomic_write(path, lambda file: Image.fromarray(photo_HW3).save(file, **arguments))

@@ -95,7 +95,8 @@ def draw_contact_sheet(
         axis.set_axis_off()
     for axis, photo_HW3, caption in zip(axes.flat, photographs, captions, strict=False):
         _show(axis, shrink_photograph(photo_HW3, fitted_size(photo_HW3.shape[:2], 400)), "")
-        axis.set_title("\n".join(line[:34] for line in caption.splitlines()), fontsize=8, y=-0.02, va="top")
+        text = "\n".join(line[:34] for line in caption.splitlines())
+        axis.text(0.5, -0.03, text, transform=axis.transAxes, fontsize=8, ha="center", va="top")
     figure.suptitle(titled(title, phantom=phantom))
     return save(figure, path)
 
@@ -126,6 +127,13 @@ def _densest(mask_HW: npt.NDArray[np.bool_], side: int) -> tuple[slice, slice]:
     row, column = height // 2, width // 2
     if mask_HW.any():
         density = uniform_filter(mask_HW.astype(np.float32), side, mode="constant")
-        row, column = (int(place) for place in np.unravel_index(int(density.argmax()), density.shape))
-    top, left = min(max(0, row - side // 2), height - side), min(max(0, column - side // 2), width - side)
+        peak = np.unravel_index(int(density.argmax()), density.shape)
+        inside = np.zeros_like(mask_HW)
+        inside[_place(int(peak[0]), int(peak[1]), side, mask_HW.shape)] = True
+        row, column = (int(place) for place in np.argwhere(mask_HW & inside).mean(0).round())
+    return _place(row, column, side, mask_HW.shape)
+
+
+def _place(row: int, column: int, side: int, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    top, left = (min(max(0, place - side // 2), size - side) for place, size in zip((row, column), shape, strict=True))
     return slice(top, top + side), slice(left, left + side)

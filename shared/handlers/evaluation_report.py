@@ -15,7 +15,7 @@ from shared.draw.panels import Comparison
 from shared.errors import DataError
 from shared.metrics.histogram import ScoreHistogram, score_histogram
 from shared.metrics.outcome import Outcome, outcomes_of
-from shared.metrics.overlap import dice, overlap_at
+from shared.metrics.overlap import Overlap, count_overlap, dice
 from shared.report.display import display_photograph
 from shared.report.evaluation import write_evaluation
 from shared.report.measures import GradeAnswers, MaskCounts, Row, grade_rows, mask_rows
@@ -25,10 +25,11 @@ ALL, LEAKAGE_FREE = "all", "leakage-free"
 
 
 class Kept(NamedTuple):
-    """What is kept of one photograph: histograms of its labelled masks, no maps."""
+    """What is kept of one photograph: histograms of its labelled masks and overlaps at the thresholds, no maps."""
 
     outcome: Outcome
     histograms: dict[str, ScoreHistogram]
+    overlaps: dict[str, Overlap]
     comparison: Comparison | None
 
 
@@ -96,7 +97,7 @@ class EvaluationReport:
 
     def add(self, outcome: Outcome) -> None:
         """Take in one photograph; its maps are reduced to histograms and a small picture at once."""
-        histograms = {}
+        histograms, overlaps = {}, {}
         predicted, truth = {}, {}
         for position, task in enumerate(self.tasks.masks):
             if outcome.labelled_T[self.tasks.index(task.name)]:
@@ -105,12 +106,13 @@ class EvaluationReport:
                 scores_HW, truth_HW = outcome.scores_SHW[position], outcome.truth_SHW[position]
                 histograms[task.name] = score_histogram(scores_HW, truth_HW)
                 predicted[task.name], truth[task.name] = scores_HW > self.thresholds[task.name], truth_HW
+                overlaps[task.name] = count_overlap(predicted[task.name], truth_HW)
         comparison = None
         if histograms and self.figures and self.pictures:
             photo_HW3 = display_photograph(outcome, size=next(iter(truth.values())).shape)
             comparison = Comparison(outcome.name, photo_HW3, predicted, truth).shrunk(960)
         slim = outcome._replace(scores_SHW=None, truth_SHW=None, image_3HW=None)
-        self.kept.append(Kept(slim, histograms, comparison))
+        self.kept.append(Kept(slim, histograms, overlaps, comparison))
 
     def finish(self, engine: Engine | None = None) -> None:
         """Compute, write, draw and print.
@@ -177,17 +179,19 @@ class EvaluationReport:
 
     def per_photograph_dice(self, kept: Kept) -> dict[str, float]:
         """Dice of one photograph by labelled mask task, at the thresholds in use."""
-        return {
-            task: float(dice(overlap_at(histogram, self.thresholds[task])))
-            for task, histogram in kept.histograms.items()
-        }
+        return {task: float(dice(overlap)) for task, overlap in kept.overlaps.items()}
 
     def _counts(self, kept: Sequence[Kept], task: str) -> MaskCounts:
         chosen = [index for index, item in enumerate(kept) if task in item.histograms]
         histograms = [kept[index].histograms[task] for index in chosen]
-        parts = [np.stack(part) if part else np.zeros((0, 1), np.int32) for part in _transposed(histograms)]
-        return MaskCounts(ScoreHistogram(*parts), np.asarray(chosen, np.int64), self.thresholds[task])
-
-
-def _transposed(histograms: Sequence[ScoreHistogram]) -> list[list[npt.NDArray]]:
-    return [[histogram.positive for histogram in histograms], [histogram.negative for histogram in histograms]]
+        overlaps = np.asarray([kept[index].overlaps[task] for index in chosen], np.float64).reshape(-1, 3)
+        positive, negative = (
+            np.stack(parts) if parts else np.zeros((0, 1), np.int32)
+            for parts in ([item.positive for item in histograms], [item.negative for item in histograms])
+        )
+        return MaskCounts(
+            ScoreHistogram(positive, negative),
+            Overlap(*overlaps.T),
+            np.asarray(chosen, np.int64),
+            self.thresholds[task],
+        )

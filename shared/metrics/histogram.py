@@ -1,7 +1,8 @@
 """Pixel scores as a histogram: exact precision-recall measures of any number of photographs in constant memory.
 
-Scores are probabilities rounded to one of 65536 levels (half up). Histograms of several photographs are pooled by
-adding them, and a weighted sum is a bootstrap resample, so every function here takes leading axes ``[..., L]``.
+Scores are probabilities rounded to one of 65536 levels (half down, so that score > 0.5 is the same before and after).
+Histograms of several photographs are pooled by adding them, and a weighted sum is a bootstrap resample, so every
+function here takes leading axes ``[..., L]``.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def score_histogram(scores: npt.ArrayLike, truth: npt.ArrayLike, *, bins: int = 
     score_N = score_N if score_N.dtype in (np.float32, np.float64) else score_N.astype(np.float32)
     if score_N.size and not (score_N.min() >= 0 and score_N.max() <= 1):
         raise ValueError(f"scores must be probabilities 0..1, got {score_N.min()}..{score_N.max()}")
-    level_N = (score_N * score_N.dtype.type(bins - 1) + score_N.dtype.type(0.5)).astype(np.int32)
+    level_N = np.ceil(score_N * score_N.dtype.type(bins - 1) - score_N.dtype.type(0.5)).astype(np.int32)
     total = np.bincount(level_N, minlength=bins)
     positive = np.bincount(level_N[np.asarray(truth).ravel() != 0], minlength=bins)
     return ScoreHistogram(positive.astype(np.int32), (total - positive).astype(np.int32))

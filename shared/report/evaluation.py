@@ -12,7 +12,7 @@ from shared.draw.look import titled
 from shared.draw.matrices import draw_confusion_matrices, draw_expert_use, draw_routing
 from shared.draw.panels import draw_comparison
 from shared.metrics.histogram import LEVELS, precision_recall
-from shared.metrics.overlap import overlap_at, precision, sensitivity
+from shared.metrics.overlap import precision, sensitivity
 from shared.report.experts import ExpertUse, expert_rows, expert_use
 from shared.report.files import write_csv, write_json
 from shared.report.measures import DEFINITIONS, GradeAnswers, Row
@@ -109,8 +109,7 @@ def photograph_rows(report: EvaluationReport) -> list[dict[str, Any]]:
                 row[f"{task.name}_correct"] = predicted == truth if labelled else None
         dices = report.per_photograph_dice(kept)
         for task in report.tasks.masks:
-            histogram = kept.histograms.get(task.name)
-            overlap = overlap_at(histogram, report.thresholds[task.name]) if histogram else None
+            overlap = kept.overlaps.get(task.name)
             row[f"{task.name}_dice"] = dices.get(task.name)
             row[f"{task.name}_sensitivity"] = float(sensitivity(overlap)) if overlap else None
             row[f"{task.name}_precision"] = float(precision(overlap)) if overlap else None
@@ -160,6 +159,8 @@ def draw_evaluation(report: EvaluationReport, use: ExpertUse | None) -> None:
             names=[kept.outcome.name for kept in report.kept],
             phantom=phantom,
         )
+    for stale in folder.glob("compare_*.png"):
+        stale.unlink()
     pictured = [kept for kept in report.kept if kept.comparison is not None]
     pictured.sort(key=lambda kept: float(np.mean(list(report.per_photograph_dice(kept).values()))))
     chosen = np.unique(np.linspace(0, len(pictured) - 1, min(report.pictures, len(pictured))).round().astype(int))

@@ -18,7 +18,7 @@ from shared.metrics.histogram import (
     average_precision,
     predicted_above,
 )
-from shared.metrics.overlap import Overlap, overlap_at
+from shared.metrics.overlap import Overlap
 
 Floats = npt.NDArray[np.float64]
 OVERLAPS: dict[str, Callable[[Overlap], Floats]] = {
@@ -62,9 +62,13 @@ class Row(NamedTuple):
 
 
 class MaskCounts(NamedTuple):
-    """Histograms ``[N, L]`` of the photographs labelled for one mask task, with their rows in the weights."""
+    """Histograms ``[N, L]`` and overlaps ``[N]`` at the threshold, of the photographs labelled for one mask task.
+
+    ``photographs_N`` are their rows in the bootstrap's weights.
+    """
 
     histogram_NL: ScoreHistogram
+    overlap_N: Overlap
     photographs_N: npt.NDArray[np.int64]
     threshold: float
 
@@ -103,13 +107,14 @@ def mask_rows(
     weights_BN = resample(photographs, samples=samples, seed=seed)
     values: dict[str, dict[str, tuple[float, Floats]]] = {}
     rows = []
-    for task, (histogram_NL, photographs_N, threshold) in counts.items():
-        if not len(photographs_N):
+    for task, count in counts.items():
+        n = len(count.photographs_N)
+        if not n:
             continue
-        values[task] = _mask_values(histogram_NL, threshold, weights_BN[:, photographs_N])
+        values[task] = _mask_values(count, weights_BN[:, count.photographs_N])
         for metric, (value, resampled_B) in values[task].items():
-            rows.append(Row(subset, task, metric, value, *interval(resampled_B), len(photographs_N)))
-        rows.append(Row(subset, task, "threshold", threshold, np.nan, np.nan, len(photographs_N)))
+            rows.append(Row(subset, task, metric, value, *interval(resampled_B), n))
+        rows.append(Row(subset, task, "threshold", count.threshold, np.nan, np.nan, n))
     for name, tasks in means.items():
         known = [task for task in tasks if task in values]
         for metric in MASK_METRICS if known else ():
@@ -119,9 +124,9 @@ def mask_rows(
     return rows
 
 
-def _mask_values(histogram_NL: ScoreHistogram, threshold: float, weights_BN: Floats) -> dict[str, tuple[float, Floats]]:
+def _mask_values(counts: MaskCounts, weights_BN: Floats) -> dict[str, tuple[float, Floats]]:
+    histogram_NL, each = counts.histogram_NL, counts.overlap_N
     pooled = histogram_NL.pooled()
-    each = overlap_at(histogram_NL, threshold)
     all_of_them = Overlap(*(np.asarray(part.sum()) for part in each))
     redrawn = Overlap(*(resampled_sum(weights_BN, part) for part in each))
     values = {name: (float(function(all_of_them)), function(redrawn)) for name, function in OVERLAPS.items()}
