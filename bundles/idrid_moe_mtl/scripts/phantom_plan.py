@@ -75,13 +75,15 @@ def plan_eyes(
     groups: list[tuple[tuple[int, int], list[PlannedPhotograph]]] = []
     free = list(range(len(slots)))
     for photograph, target in _twin_targets(rng, masked, num_masked, twins):
-        fitting = [i for i in free if slots[i].split == target and grades[i] in _MASKED_GRADES]
+        bloodless = _lacks_haemorrhages(photograph)
+        allowed = [pair for pair in _MASKED_GRADES if pair[0] == 2] if bloodless else _MASKED_GRADES
+        fitting = [i for i in free if slots[i].split == target and grades[i] in allowed]
         if target and fitting:
             free.remove(fitting[0])
             encoding = COPIED if rng.uniform() < 0.25 else REENCODED
             groups.append((grades[fitting[0]], [photograph, slots[fitting[0]]._replace(encoding=encoding)]))
         else:
-            groups.append((_random_grades(rng), [photograph]))
+            groups.append((_random_grades(rng, allowed), [photograph]))
     _force_first_copy(groups)
     pairs = max(1, round(len(slots) / 86)) if len(slots) >= 4 else 0
     for pair in range(pairs):
@@ -110,9 +112,14 @@ def _shuffled_quotas(rng: np.random.Generator, count: int) -> list[tuple[int, in
     return [quotas[i] for i in rng.permutation(len(quotas))]
 
 
-def _random_grades(rng: np.random.Generator) -> tuple[int, int]:
-    weights = np.array([_GRADE_COUNTS[grades] for grades in _MASKED_GRADES], float)
-    return _MASKED_GRADES[rng.choice(len(_MASKED_GRADES), p=weights / weights.sum())]
+def _random_grades(rng: np.random.Generator, allowed: list[tuple[int, int]]) -> tuple[int, int]:
+    weights = np.array([_GRADE_COUNTS[grades] for grades in allowed], float)
+    return allowed[rng.choice(len(allowed), p=weights / weights.sum())]
+
+
+def _lacks_haemorrhages(photograph: PlannedPhotograph) -> bool:
+    """One photograph of part A always lacks haemorrhages, as IDRiD's 43rd does: here the second."""
+    return (photograph.part, photograph.split, photograph.number) == ("A", "train", 2)
 
 
 def _twin_targets(
@@ -139,12 +146,12 @@ def _force_first_copy(groups: list[tuple[tuple[int, int], list[PlannedPhotograph
 def _planned(
     rng: np.random.Generator, number: int, grades: tuple[int, int], photographs: list[PlannedPhotograph]
 ) -> PlannedEye:
-    """Decides which lesions the grades stand for. Part A's second photograph always lacks HE, as IDRiD's 43rd does."""
+    """Decides which lesions the grades stand for; part A's first photograph has soft exudates, the second has none."""
     retinopathy, macular = grades
     soft = retinopathy >= 2 and bool(rng.uniform() < 0.48)
     bleeding = retinopathy >= 3 or (retinopathy == 2 and (not (soft or macular) or bool(rng.uniform() < 0.9)))
     first = photographs[0]
     if first.part == "A" and first.split == "train" and first.number in (1, 2):
         soft = first.number == 1
-        bleeding = bleeding and not (first.number == 2 and retinopathy == 2)
+        bleeding = bleeding and not _lacks_haemorrhages(first)
     return PlannedEye(number, Findings(retinopathy, macular, bleeding, soft), tuple(photographs))

@@ -39,7 +39,7 @@ def draw_all(
     """
     number = len(plan_eyes(**settings))
     megapixels = number * size[0] * size[1] / 1e6
-    wanted = workers or (len(os.sched_getaffinity(0)) if megapixels > _WORTH_A_PROCESS else 1)
+    wanted = workers or (_cores() if megapixels > _WORTH_A_PROCESS else 1)
     wanted = max(1, min(wanted, number))
     facts: list[dict[str, Any]] = []
     with tqdm(total=number, desc="drawing PHANTOMS", unit="eye", disable=not progress) as bar:
@@ -50,6 +50,11 @@ def draw_all(
         else:
             _draw_in_processes(folder, settings, size=size, workers=wanted, facts=facts, bar=bar)
     return sorted(facts, key=lambda fact: fact["eye"])
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _draw_share(

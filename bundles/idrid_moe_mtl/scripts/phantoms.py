@@ -24,12 +24,13 @@ from pathlib import Path
 from typing import Any
 
 from scripts.phantom_files import write_tables
+from scripts.phantom_lock import only_one
 from scripts.phantom_plan import OFFICIAL_TWINS
 from scripts.phantom_work import draw_all
 from shared.errors import ConfigError, DataError
 
 LABEL_FILE, FACTS_FILE = "PHANTOMS.txt", "phantoms.json"
-DRAWING = 2
+DRAWING = 3
 _logger = logging.getLogger(__name__)
 
 
@@ -68,7 +69,7 @@ def ensure_phantoms(root: str | Path, *, workers: int | None = None, progress: b
     """
     folder = phantom_dir(root, **parameters)
     if not is_phantom(folder):
-        with _writing(folder), _only_one(folder):
+        with _writing(folder), only_one(folder):
             if not is_phantom(folder):
                 make_phantoms(folder, workers=workers, progress=progress, **parameters)
     _logger.info(f"PHANTOMS: using drawn photographs, not real ones: {folder}")
@@ -187,19 +188,6 @@ def _checked(
         "seed": int(seed),
         "drawing": DRAWING,
     }
-
-
-@contextlib.contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    """Lets one process at a time build ``folder``; the system releases the lock when the process dies, however."""
-    import fcntl
-
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / f".{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for left_over in folder.parent.glob(f".{folder.name}.building-*"):
-            shutil.rmtree(left_over, ignore_errors=True)
-        yield
 
 
 __all__ = ["ensure_phantoms", "is_phantom", "make_phantoms", "phantom_dir", "phantom_facts"]
