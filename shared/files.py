@@ -42,8 +42,8 @@ def atomic_write(path: str | Path, write: Callable[[IO[bytes]], object]) -> Path
     except BaseException as error:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-        # PyTorch's zip writer hides a full disk behind a RuntimeError about an unexpected position.
-        if isinstance(error, OSError) or (isinstance(error, RuntimeError) and "PytorchStreamWriter" in str(error)):
+        # PyTorch's zip writer raises a RuntimeError of its own while it handles the full disk's OSError.
+        if isinstance(error, OSError) or isinstance(error.__context__, OSError):
             raise DataError(
                 f"cannot write {path}: {error}",
                 expected="a folder that can be written, on a disk with space left; what was there before is untouched",

@@ -13,8 +13,8 @@ from shared.handlers.tracking import TrackRun
 
 __all__ = [
     "EvaluationReport",
-    "FiniteLossGuard",
     "FinishRun",
+    "FiniteLossGuard",
     "LoadModel",
     "PhotographWriter",
     "ProgressBar",

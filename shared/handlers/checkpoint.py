@@ -13,6 +13,7 @@ from ignite.engine import Engine, Events
 from shared.errors import CheckpointError
 from shared.files import save_tensors
 from shared.handlers.load import load_weights, read_tensors
+from shared.workflow.processes import is_main_process
 
 log = logging.getLogger(__name__)
 
@@ -43,16 +44,23 @@ class RunCheckpoint:
         """Load at the start, save after every `interval` epochs, at the end, and when the run is stopped."""
         engine.add_event_handler(Events.STARTED, self.load)
         engine.add_event_handler(Events.EPOCH_COMPLETED(every=self.interval), self.save)
-        engine.add_event_handler(Events.TERMINATE, self.save)
+        engine.add_event_handler(Events.TERMINATE, self.save_within_epoch)
 
     def save(self, engine: Engine) -> None:
-        """Write everything, with the engine's position."""
+        """Write everything, with the engine's position; one process of several does."""
+        if not is_main_process():
+            return
         state = {
             "iteration": engine.state.iteration,
             "epoch_length": engine.state.epoch_length,
             "objects": {name: item.state_dict() for name, item in self.objects.items()},
         }
         save_tensors(self.path, state)
+
+    def save_within_epoch(self, engine: Any) -> None:
+        """Write where a run was stopped; between the last iteration of an epoch and its end there is nothing to keep."""
+        if engine.state.iteration % engine.state.epoch_length:
+            self.save(engine)
 
     def load(self, engine: Engine) -> None:
         """Continue from the checkpoint, if there is one to continue from."""

@@ -19,6 +19,7 @@ from shared.handlers.load import load_weights, read_tensors
 from shared.metrics.histogram import best_threshold
 from shared.report.files import write_json
 from shared.tasks import Task, parse_tasks
+from shared.workflow.processes import is_main_process
 
 THRESHOLDS_FILE = "thresholds.json"
 
@@ -64,10 +65,11 @@ class FinishRun:
 
     def finish(self, engine: Engine) -> None:
         """Evaluate, write, draw, publish, print; or say how to go on with a run that was stopped."""
+        if not is_main_process():
+            return
         if engine.should_terminate:
-            print(
-                f"\nstopped at iteration {engine.state.iteration} and saved; go on with --output_dir {self.output_dir}"
-            )
+            where = f"epoch {engine.state.epoch}, iteration {engine.state.iteration}"
+            print(f"\nstopped in {where}, saved; to go on, add --output_dir {self.output_dir}", flush=True)
             return
         model = self.output_dir / "model.pt"
         load_weights(self.network, read_tensors(model), source=model)
@@ -103,8 +105,7 @@ class FinishRun:
             output_dir=self.output_dir,
             split="validation",
             thresholds=thresholds,
-            provenance=self.provenance
-            | {"note": "these photographs chose epoch and thresholds: an optimistic estimate"},
+            provenance=self.provenance | {"note": "epoch and thresholds were chosen on these photographs: optimistic"},
             **self.report_arguments,
         )
         self.run_with(report.reset, report.collect)

@@ -8,16 +8,20 @@ from typing import Any
 
 from ignite.engine import Engine, Events
 
+from shared.progress import progress_bar
+from shared.workflow.processes import is_main_process
+
 
 class ProgressBar:
     """A `tqdm` bar over all iterations (training) or photographs (evaluation); log lines are written above it.
 
     Args:
         description: shown before the bar; the epoch is added where there is more than one.
+        unit: what one iteration is called.
     """
 
-    def __init__(self, *, description: str = "training") -> None:
-        self.description = description
+    def __init__(self, *, description: str = "training", unit: str = "batch") -> None:
+        self.description, self.unit = description, unit
         self.bar: Any = None
         self._streams: list[tuple[logging.StreamHandler[Any], Any]] = []
 
@@ -31,11 +35,11 @@ class ProgressBar:
 
     def open(self, engine: Engine) -> None:
         """Draw the bar, where a resumed run left it."""
-        from tqdm import tqdm
-
         total = (engine.state.max_epochs or 1) * (engine.state.epoch_length or 0) or None
-        slow = {} if sys.stderr.isatty() else {"mininterval": 15.0}
-        self.bar = tqdm(total=total, initial=engine.state.iteration, desc=self.description, dynamic_ncols=True, **slow)
+        hidden = not is_main_process()
+        self.bar = progress_bar(
+            total=total, initial=engine.state.iteration, desc=self.description, disable=hidden, unit=self.unit
+        )
         for handler in logging.getLogger().handlers:
             if isinstance(handler, logging.StreamHandler) and handler.stream in (sys.stdout, sys.stderr):
                 self._streams.append((handler, handler.stream))
@@ -51,9 +55,10 @@ class ProgressBar:
     def move(self, engine: Engine) -> None:
         """One iteration on, with the loss where there is one."""
         terms = getattr(getattr(engine, "loss_function", None), "last_terms", {})
-        if "total" in terms:
+        if "total" in terms and self.bar is not None:
             self.bar.set_postfix(loss=f"{terms['total'].item():.3f}", refresh=False)
-        self.bar.update(1)
+        if self.bar is not None:
+            self.bar.update(1)
 
     def close(self, engine: Engine) -> None:
         """Leave the finished bar on the screen."""

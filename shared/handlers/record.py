@@ -13,6 +13,7 @@ from ignite.engine import Engine, Events
 from shared.engines.history import History
 from shared.files import save_tensors
 from shared.report.files import write_json
+from shared.workflow.processes import is_main_process
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,8 @@ class RecordHistory:
         fresh = self.evaluator is not None and self.validated_at == engine.state.epoch
         metrics = self.evaluator.state.metrics if fresh and self.evaluator is not None else {}
         row = self.history.end_epoch(engine.state.epoch, learning_rate=self.learning_rate, metrics=metrics)
+        if not is_main_process():
+            return
         write_json(self.path, self.history.rows)
         shown = {name: value for name, value in row.items() if name not in ("epoch", "learning_rate")}
         text = "  ".join(f"{name} {value:.3f}" for name, value in shown.items())
@@ -87,7 +90,7 @@ class SaveBestModel:
     def save(self, engine: Engine) -> None:
         """Save if this epoch is the best."""
         best = self.history.best
-        if best is None or best["epoch"] != engine.state.epoch:
+        if best is None or best["epoch"] != engine.state.epoch or not is_main_process():
             return
         weights = {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
         save_tensors(self.path, weights)

@@ -13,6 +13,7 @@ from ignite.engine import Engine, Events
 from monai.handlers import MLFlowHandler
 
 from shared.engines.history import History
+from shared.workflow.processes import is_main_process
 
 
 class TrackRun(MLFlowHandler):
@@ -56,6 +57,8 @@ class TrackRun(MLFlowHandler):
 
     def attach(self, engine: Engine) -> None:
         """Start, log each epoch, finish; a run that fails or is stopped is marked so."""
+        if not is_main_process():
+            return
         super().attach(engine)
         engine.add_event_handler(Events.EXCEPTION_RAISED, self.fail)
 

@@ -18,6 +18,7 @@ import torch
 import shared
 from shared.report.files import write_json
 from shared.workflow.paths import running_workflow
+from shared.workflow.processes import is_main_process
 
 PACKAGES = ("monai", "torch", "pytorch-ignite", "numpy", "scikit-image", "mlflow")
 
@@ -67,6 +68,8 @@ def record_run(*, output_dir: str, provenance: Mapping[str, Any]) -> None:
     Raises:
         DataError: the folder cannot be written, before any work is done.
     """
+    if not is_main_process():
+        return
     write_json(Path(output_dir) / "run.json", dict(provenance))
     workflow = running_workflow()
     if workflow is not None:
