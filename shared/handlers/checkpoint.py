@@ -58,7 +58,7 @@ class RunCheckpoint:
         save_tensors(self.path, state)
 
     def save_within_epoch(self, engine: Any) -> None:
-        """Write where a run was stopped; between the last iteration of an epoch and its end there is nothing to keep."""
+        """Write where a run was stopped, unless that is between an epoch's last iteration and its end."""
         if engine.state.iteration % engine.state.epoch_length:
             self.save(engine)
 
