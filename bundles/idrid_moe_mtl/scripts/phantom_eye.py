@@ -45,7 +45,7 @@ def draw_eye(findings: Findings, *, size: tuple[int, int], seed: tuple[int, ...]
     veins, arteries = draw_tree(vessel_rng, eye)
     vessels = render_vessels(veins, arteries, frame)
     tufts = _draw_tufts(vessel_rng, eye) if findings.retinopathy == 4 else []
-    wide_HW = coverage([v for v in veins + arteries if v.width_N[0] > 18], frame) > 0.2
+    wide_HW = coverage([v for v in veins + arteries if v.width_N[0] > 18], frame, smooth=False) > 0.2
 
     near_disc_HW = distance_from_disc(eye, frame) < 1.25
     lesions = draw_lesions(

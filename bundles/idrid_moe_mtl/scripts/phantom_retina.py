@@ -15,9 +15,9 @@ def draw_background(rng: np.random.Generator, eye: Anatomy, frame: Frame) -> NDA
     rows_H1, cols_1W = coarse.grids()
     per_pixel = coarse.scale
 
-    def noise(full_sigma: float) -> Floats:
-        grid = rng.normal(0, 1, (178, 268))
-        smooth = gaussian_filter(grid, full_sigma / 16, mode="reflect")
+    def noise(full_sigma: float) -> Floats:  # for what is wider than a cell of 64 full-size pixels
+        grid = rng.normal(0, 1, (45, 67))
+        smooth = gaussian_filter(grid, full_sigma / 64, mode="reflect")
         return stretched(smooth / smooth.std(), coarse)
 
     from_view = np.hypot(rows_H1 - eye.view_y, cols_1W - eye.view_x) / eye.view_radius

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -113,18 +115,19 @@ def _grow_branch(
     bend: float = 0.022,
 ) -> None:
     """A random walk whose heading wanders smoothly; it ends at the fovea's vessel-free zone or outside the view."""
-    point, curvature, path = np.array(start, dtype=float), 0.0, [np.array(start, dtype=float)]
+    y, x, curvature = float(start[0]), float(start[1]), 0.0
+    path = [(y, x)]
     free_zone = 0.4 * eye.disc_diameter * rng.uniform(0.8, 1.2)
-    for _ in range(max(4, int(length / STEP))):
-        outward = np.arctan2(point[0] - eye.disc_y, point[1] - eye.disc_x)
-        curvature = 0.88 * curvature + rng.normal(0, bend)
-        heading += curvature + 0.02 * np.sin(outward - heading)
-        point = point + STEP * np.array([np.sin(heading), np.cos(heading)])
-        near_fovea = np.hypot(point[0] - eye.fovea_y, point[1] - eye.fovea_x) < free_zone
-        outside = np.hypot(point[0] - eye.view_y, point[1] - eye.view_x) > eye.view_radius + 100
+    for push in rng.normal(0, bend, max(4, int(length / STEP))).tolist():
+        outward = math.atan2(y - eye.disc_y, x - eye.disc_x)
+        curvature = 0.88 * curvature + push
+        heading += curvature + 0.02 * math.sin(outward - heading)
+        y, x = y + STEP * math.sin(heading), x + STEP * math.cos(heading)
+        near_fovea = math.hypot(y - eye.fovea_y, x - eye.fovea_x) < free_zone
+        outside = math.hypot(y - eye.view_y, x - eye.view_x) > eye.view_radius + 100
         if near_fovea or outside:
             break
-        path.append(point)
+        path.append((y, x))
     if len(path) < 4:
         return
     path_N2 = np.array(path)
@@ -172,24 +175,29 @@ def render_vessels(veins: list[Vessel], arteries: list[Vessel], frame: Frame) ->
     return VesselMaps(coverage(veins, frame), coverage(arteries, frame), coverage(streaks, frame))
 
 
-def coverage(vessels: list[Vessel], frame: Frame) -> NDArray[np.float32]:
-    """How much of every pixel the vessels cover, times their strength: [H,W] in 0-1."""
-    fineness = int(np.clip(round(FULL_HEIGHT / frame.height), 1, 4))
+def coverage(vessels: list[Vessel], frame: Frame, *, smooth: bool = True) -> NDArray[np.float32]:
+    """How much of every pixel the vessels cover, times their strength: [H,W] in 0-1; not ``smooth``: edges are hard."""
+    fineness = int(np.clip(round(FULL_HEIGHT / frame.height), 1, 4)) if smooth else 1
     fine = Frame(frame.height * fineness, frame.width * fineness)
     image = Image.new("L", (fine.width, fine.height))
     pen = ImageDraw.Draw(image)
-    strokes: list[tuple[int, float, float, float, float, float]] = []
+    strokes: list[tuple[int, int, list[tuple[float, float]]]] = []
     for path_N2, width_N, strength in vessels:
-        points, widths = fine.pixels(path_N2).tolist(), (width_N * fine.scale).tolist()
-        for index in range(len(path_N2) - 1):
-            width = widths[index]
-            level = round(255 * strength * min(1.0, max(width, 0.25)))
-            strokes.append((level, *points[index], *points[index + 1], max(1.0, width)))
-    for level, y0, x0, y1, x1, width in sorted(strokes):
-        pen.line((x0, y0, x1, y1), fill=level, width=max(1, round(width)))
-        if width > 2.5:
+        points = [(x, y) for y, x in fine.pixels(path_N2).tolist()]
+        widths_N = width_N * fine.scale
+        levels_N = np.rint(255 * strength * np.clip(widths_N, 0.25, 1)).astype(int)
+        pens_N = np.maximum(1, np.rint(widths_N)).astype(int)
+        changes = np.flatnonzero((np.diff(levels_N) != 0) | (np.diff(pens_N) != 0)) + 1
+        bounds = [0, *changes.tolist(), len(points) - 1]
+        for first, last in itertools.pairwise(bounds):
+            if last > first:
+                strokes.append((int(levels_N[first]), int(pens_N[first]), points[first : last + 1]))
+    for level, width, line in sorted(strokes):
+        pen.line(line, fill=level, width=width)
+        if width > 2:
             half = width / 2
-            pen.ellipse((x1 - half, y1 - half, x1 + half, y1 + half), fill=level)
+            for x, y in line:
+                pen.ellipse((x - half, y - half, x + half, y + half), fill=level)
     if fineness > 1:
         image = image.resize((frame.width, frame.height), Image.Resampling.BOX)
     return np.asarray(image, np.float32) * np.float32(1 / 255)
