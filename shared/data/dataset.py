@@ -135,7 +135,7 @@ def _pack(sample: Mapping[str, Any]) -> dict[str, Any]:
     if masks is not None:
         bits = np.packbits(masks.numpy()) if bool(masks.any()) else np.zeros(0, dtype=np.uint8)
         packed[f"{PACKED}_bits"], packed[f"{PACKED}_shape"] = torch.from_numpy(bits), list(masks.shape)
-        checksum = zlib.crc32(bits, checksum)
+        checksum = zlib.crc32(bits.tobytes(), checksum)
     return packed | {"checksum": checksum}
 
 

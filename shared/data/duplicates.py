@@ -29,7 +29,7 @@ from shared.data.field_of_view import WORK_WIDTH, find_field_of_view
 from shared.data.geometry import disc_mask, plan_canvas, to_canvas
 from shared.data.photograph import read_photograph
 
-SAME_EYE = 0.52
+SAME_EYE = 0.54
 COPY = 0.96
 PROGRESS_FROM = 100
 VERSION = 2
