@@ -124,7 +124,9 @@ def _framed(photo_HW3: Photograph, lines: Sequence[str], legend: Sequence[tuple[
     font = ImageFont.load_default(text_size)
     gap = text_size // 2
     line = text_size + gap
-    wrapped = [part for text in lines for part in _wrap(text, lambda part: font.getlength(part) <= width - 2 * gap)]
+    wrapped = [
+        part for text in lines for part in wrap_words(text, lambda part: font.getlength(part) <= width - 2 * gap)
+    ]
     rows: list[list[tuple[str, str]]] = [[]]
     used = float(gap)
     for item in legend:
@@ -150,7 +152,8 @@ def _framed(photo_HW3: Photograph, lines: Sequence[str], legend: Sequence[tuple[
     return np.asarray(canvas)
 
 
-def _wrap(text: str, fits: Callable[[str], bool]) -> list[str]:
+def wrap_words(text: str, fits: Callable[[str], bool]) -> list[str]:
+    """Lines of ``text`` that fit, broken at blanks; a word that is too long stays whole."""
     lines = [""]
     for word in text.split(" "):
         longer = f"{lines[-1]} {word}".strip() if lines[-1] else word

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from shared.draw.look import FALSE_ALARM, HIT, MISS, Photograph, blank, colour_of, save, subplots, titled
+from shared.draw.look import FALSE_ALARM, HIT, MISS, Photograph, blank, colour_of, save, titled
 from shared.draw.overlay import fitted_size, paint_errors, paint_masks, shrink_mask, shrink_photograph
 
 
@@ -76,28 +76,6 @@ def draw_comparison(
     parts[1].legend(handles=marks, loc="outside lower center", ncols=len(marks))
     text = f"{comparison.name}   {comparison.caption}".strip()
     figure.suptitle(titled(text, phantom=phantom))
-    return save(figure, path)
-
-
-def draw_contact_sheet(
-    photographs: Sequence[Photograph],
-    captions: Sequence[str],
-    path: str | Path,
-    *,
-    title: str = "",
-    columns: int = 6,
-    phantom: bool = False,
-) -> Path:
-    """Thumbnails in rows with a caption (lines cut at 34 characters) under each."""
-    rows = max(1, -(-len(photographs) // columns))
-    figure, axes = subplots(rows, columns, width=12, height=0.7 + rows * (12 / columns * 0.72 + 0.35))
-    for axis in axes.flat:
-        axis.set_axis_off()
-    for axis, photo_HW3, caption in zip(axes.flat, photographs, captions, strict=False):
-        _show(axis, shrink_photograph(photo_HW3, fitted_size(photo_HW3.shape[:2], 400)), "")
-        text = "\n".join(line[:34] for line in caption.splitlines())
-        axis.text(0.5, -0.03, text, transform=axis.transAxes, fontsize=8, ha="center", va="top")
-    figure.suptitle(titled(title, phantom=phantom))
     return save(figure, path)
 
 

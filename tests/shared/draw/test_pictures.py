@@ -3,10 +3,11 @@ import pytest
 from PIL import Image
 
 from shared.draw import look
+from shared.draw.contact_sheet import draw_contact_sheet
 from shared.draw.curves import draw_precision_recall, draw_training_curves
 from shared.draw.matrices import draw_confusion_matrices, draw_expert_use, draw_routing
 from shared.draw.overlay import draw_overlay, fitted_size, paint_errors, paint_masks, shrink_mask
-from shared.draw.panels import Comparison, draw_comparison, draw_contact_sheet
+from shared.draw.panels import Comparison, draw_comparison
 from shared.metrics.histogram import precision_recall, score_histogram
 
 LESIONS = ("MA", "HE", "EX", "SE", "OD")
@@ -152,9 +153,14 @@ def test_comparison(tmp_path):
 
 
 def test_contact_sheet(tmp_path):
-    photos = [photograph(), photograph(140, 90), photograph(400, 600)]
-    path = draw_contact_sheet(photos, ["a\nb", "c", "d" * 80], tmp_path / "s.png", title="three", phantom=True)
-    assert pixels(path).shape[1] == 1500
+    photos = [photograph(), photograph(140, 90), photograph(400, 600), photograph()]
+    captions = ["a\nb", "c", "d" * 80, "many words " * 30]
+    path = draw_contact_sheet(photos, captions, tmp_path / "s.png", title="four", columns=3, phantom=True)
+    picture = pixels(path)
+    assert picture.shape[1] == 3 * 250 + 10
+    assert not_cut(picture)
+    assert (picture == (180, 80, 30)).all(-1).any()
+    assert draw_contact_sheet([], [], tmp_path / "none.png").is_file()
 
 
 def test_phantoms_are_called_so():

@@ -176,3 +176,16 @@ def test_phantoms_are_called_so_on_the_overlay(tmp_path):
         writer(outcome(tmp_path, "eye.jpg"))
     heights = [Image.open(writer.output_dir / "overlays/eye.jpg").size[1] for writer in (plain, phantom)]
     assert heights[1] > heights[0]
+
+
+def test_a_classifier_without_masks_or_experts(tmp_path):
+    output, batch = example(tmp_path, "eye.jpg")
+    writer = PhotographWriter(TASKS.grades, output_dir=tmp_path / "out")
+    found = writer(outcome_of({"RG": output["RG"]}, batch, parse_tasks(TASKS.grades)))
+    writer.close()
+    assert (found["height"], found["width"]) == SIZE
+    assert "optic_disc" not in found
+    assert "experts" not in found
+    (row,) = csv.DictReader((tmp_path / "out/summary.csv").open())
+    assert row["RG"] == "2"
+    assert (tmp_path / "out/overlays/eye.jpg").is_file()
