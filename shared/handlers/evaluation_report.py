@@ -18,6 +18,7 @@ from shared.metrics.outcome import Outcome, outcomes_of
 from shared.metrics.overlap import Overlap, count_overlap, dice
 from shared.report.display import display_photograph
 from shared.report.evaluation import write_evaluation
+from shared.report.experts import ExpertUse, expert_use
 from shared.report.measures import GradeAnswers, MaskCounts, Row, grade_rows, mask_rows
 from shared.tasks import Task, TaskList, parse_tasks
 
@@ -176,6 +177,22 @@ class EvaluationReport:
             np.asarray([kept[index].outcome.grades_G[position] for index in chosen], np.int64),
             np.asarray(chosen, np.int64),
         )
+
+    def all_answers(self) -> dict[str, GradeAnswers]:
+        """By grade task with a labelled photograph."""
+        answers = {task.name: self.answers(self.kept, task.name) for task in self.tasks.grades}
+        return {name: answer for name, answer in answers.items() if len(answer.truth_N)}
+
+    def gate_weights(self) -> tuple[npt.NDArray | None, npt.NDArray[np.bool_]]:
+        """``[N, T, E]``, ``None`` for networks without experts, and which pairs ``[N, T]`` are labelled."""
+        labelled_NT = np.array([kept.outcome.labelled_T for kept in self.kept])
+        known = [kept.outcome.gate_weights_TE for kept in self.kept if kept.outcome.gate_weights_TE is not None]
+        return (np.stack(known) if len(known) == len(self.kept) else None), labelled_NT
+
+    def use_of_experts(self) -> ExpertUse | None:
+        """Of the labelled (photograph, task) pairs; ``None`` for networks without experts."""
+        weights_NTE, labelled_NT = self.gate_weights()
+        return None if weights_NTE is None else expert_use(weights_NTE, labelled_NT)
 
     def per_photograph_dice(self, kept: Kept) -> dict[str, float]:
         """Dice of one photograph by labelled mask task, at the thresholds in use."""

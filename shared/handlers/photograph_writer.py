@@ -18,7 +18,7 @@ from shared.errors import ConfigError
 from shared.files import atomic_write
 from shared.metrics.outcome import Outcome, outcomes_of
 from shared.report.files import write_csv, write_json
-from shared.report.findings import find_disc, find_lesions, retina_area
+from shared.report.photograph import absolute, describe_photograph, grades_text, legend_text, summary_row
 from shared.report.table import format_table
 from shared.tasks import Task, TaskList, parse_tasks
 
@@ -83,7 +83,7 @@ class PhotographWriter:
 
     def is_done(self, path: str | Path) -> bool:
         """Whether the photograph was completed by this or an earlier run into the folder."""
-        return _absolute(path) in self._paths.values()
+        return absolute(path) in self._paths.values()
 
     def refuse(self, refused: Iterable[tuple[str | Path, str]]) -> None:
         """Note photographs that were not read, each with the reason."""
@@ -99,13 +99,14 @@ class PhotographWriter:
             for position, task in enumerate(self.tasks.masks):
                 masks[task.name] = outcome.scores_SHW[position] > self.thresholds[task.name]
                 self._write_mask(masks[task.name], self.output_dir / "masks" / f"{name}_{task.name}.png")
-        findings = self.describe(outcome, masks)
+        findings = describe_photograph(outcome, masks, tasks=self.tasks, disc_task=self.disc_task)
+        findings |= {"thresholds": self.thresholds, "provenance": self.provenance}
         draw_overlay(
             photo_HW3,
             masks,
             self.output_dir / "overlays" / f"{name}.jpg",
-            title=f"{Path(outcome.path).name}\n{_grades_text(findings)}".strip(),
-            labels={task: _legend_text(task, findings) for task in masks},
+            title=f"{Path(outcome.path).name}\n{grades_text(findings)}".strip(),
+            labels={task: legend_text(task, findings) for task in masks},
             longest=self.longest,
             phantom=bool(self.provenance.get("phantom")),
         )
@@ -118,53 +119,15 @@ class PhotographWriter:
             self.write_summary()
         return findings
 
-    def describe(self, outcome: Outcome, masks: Mapping[str, Any]) -> dict[str, Any]:
-        """Everything found in one photograph, plain types only."""
-        size = next(
-            (mask.shape for mask in masks.values()), outcome.geometry.photo_size if outcome.geometry else (0, 0)
-        )
-        retina_px = retina_area(outcome.geometry, size)
-        lesions, disc = {}, None
-        for task, mask_HW in masks.items():
-            if task == self.disc_task:
-                disc = find_disc(mask_HW)
-            else:
-                found = find_lesions(mask_HW, retina_px=retina_px)
-                lesions[task] = {"count": found.number, "area_px": found.area_px, "retina_share": found.retina_share}
-        findings: dict[str, Any] = {
-            "photograph": _absolute(outcome.path),
-            "height": size[0],
-            "width": size[1],
-            "grades": {
-                task: {
-                    "grade": int(np.argmax(probabilities_K)),
-                    "probabilities": [round(float(value), 6) for value in probabilities_K],
-                }
-                for task, probabilities_K in outcome.probabilities.items()
-            },
-            "lesions": lesions,
-            "retina_px": round(retina_px),
-        }
-        if self.disc_task in masks:
-            fields = ("centre_x", "centre_y", "diameter_px")
-            values = [None] * 3 if disc is None else [round(value, 1) for value in disc]
-            findings["optic_disc"] = dict(zip(fields, values, strict=True))
-        if outcome.gate_weights_TE is not None:
-            findings["experts"] = {
-                task: {str(expert): round(float(weights_E[expert]), 4) for expert in np.flatnonzero(weights_E)}
-                for task, weights_E in zip(self.tasks.names, outcome.gate_weights_TE, strict=True)
-            }
-        return findings | {"thresholds": self.thresholds, "provenance": self.provenance}
-
     def name_for(self, path: str | Path) -> str:
         """The name under which a photograph's files are written; no two photographs share one."""
-        absolute, stem = _absolute(path), Path(path).stem
-        distinct = f"{stem}-{hashlib.sha256(absolute.encode()).hexdigest()[:8]}"
+        resolved, stem = absolute(path), Path(path).stem
+        distinct = f"{stem}-{hashlib.sha256(resolved.encode()).hexdigest()[:8]}"
         for name in (distinct, stem):
-            if self._paths.get(name) == absolute:
+            if self._paths.get(name) == resolved:
                 return name
         name = distinct if stem in self._paths else stem
-        self._paths[name] = absolute
+        self._paths[name] = resolved
         return name
 
     def write_summary(self) -> None:
@@ -196,15 +159,7 @@ class PhotographWriter:
 
     def _remember(self, name: str, findings: Mapping[str, Any]) -> None:
         self._paths[name] = findings["photograph"]
-        row: dict[str, Any] = {"name": name, "photograph": findings["photograph"]}
-        for task, grade in findings["grades"].items():
-            row[task] = grade["grade"]
-            row |= {f"{task}_p{index}": value for index, value in enumerate(grade["probabilities"])}
-        for task, lesion in findings["lesions"].items():
-            row |= {f"{task}_{key}": value for key, value in lesion.items()}
-        row |= {f"disc_{key}": value for key, value in findings.get("optic_disc", {}).items()}
-        row |= {f"{task}_experts": " ".join(weights) for task, weights in findings.get("experts", {}).items()}
-        self._rows[name] = row
+        self._rows[name] = summary_row(name, findings)
 
     def _check_size(self, outcome: Outcome, size: tuple[int, ...]) -> None:
         assert outcome.scores_SHW is not None
@@ -220,21 +175,3 @@ class PhotographWriter:
 
         picture = Image.fromarray(np.ascontiguousarray(mask_HW))
         atomic_write(path, lambda file: picture.save(file, format="PNG"))
-
-
-def _absolute(path: str | Path) -> str:
-    return str(Path(path).resolve())
-
-
-def _grades_text(findings: Mapping[str, Any]) -> str:
-    parts = []
-    for task, grade in findings["grades"].items():
-        parts.append(f"{task} {grade['grade']} ({grade['probabilities'][grade['grade']]:.0%})")
-    return "   ".join(parts)
-
-
-def _legend_text(task: str, findings: Mapping[str, Any]) -> str:
-    lesion = findings["lesions"].get(task)
-    if lesion is not None:
-        return f"{task}: {lesion['count']} ({lesion['retina_share']:.2%} of retina)"
-    return f"{task}: {'not found' if findings['optic_disc']['diameter_px'] is None else 'found'}"

@@ -5,17 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from shared.draw.curves import draw_precision_recall
 from shared.draw.look import titled
-from shared.draw.matrices import draw_confusion_matrices, draw_expert_use, draw_routing
-from shared.draw.panels import draw_comparison
-from shared.metrics.histogram import LEVELS, precision_recall
 from shared.metrics.overlap import precision, sensitivity
-from shared.report.experts import ExpertUse, expert_rows, expert_use
+from shared.report.experts import ExpertUse, expert_rows
+from shared.report.figures import draw_evaluation
 from shared.report.files import write_csv, write_json
-from shared.report.measures import DEFINITIONS, GradeAnswers, Row
+from shared.report.measures import DEFINITIONS, Row
 from shared.report.table import format_table, number, with_interval
 
 if TYPE_CHECKING:
@@ -37,7 +33,7 @@ GRADE_COLUMNS = {"accuracy": "accuracy", "joint accuracy": "joint_accuracy", "ka
 def write_evaluation(report: EvaluationReport) -> str:
     """Write every file of the report and return the text to print."""
     folder, phantom = report.output_dir, bool(report.provenance.get("phantom"))
-    use = _expert_use(report)
+    use = report.use_of_experts()
     write_json(
         folder / "metrics.json",
         {
@@ -47,7 +43,7 @@ def write_evaluation(report: EvaluationReport) -> str:
             "thresholds": report.thresholds,
             "bootstrap": {"samples": report.samples, "seed": report.seed, "confidence": 0.95},
             "metrics": [row._asdict() for row in report.rows],
-            "confusion": {name: answer.confusion() for name, answer in _answers(report).items()},
+            "confusion": {name: answer.confusion() for name, answer in report.all_answers().items()},
             "definitions": DEFINITIONS,
         },
     )
@@ -122,76 +118,6 @@ def photograph_rows(report: EvaluationReport) -> list[dict[str, Any]]:
     return rows
 
 
-def draw_evaluation(report: EvaluationReport, use: ExpertUse | None) -> None:
-    """Curves, confusion matrices, expert use, routing, and photographs against their truth."""
-    folder, phantom = report.output_dir / "figures", bool(report.provenance.get("phantom"))
-    values = {(row.task, row.metric): row.value for row in report.rows if row.subset == "all"}
-    pooled = report.pooled_histograms()
-    if pooled:
-        levels = np.unique(np.concatenate([np.linspace(0, 1, 2001), 1 - np.geomspace(1 / LEVELS, 1, 500)]))
-        draw_precision_recall(
-            {name: precision_recall(histogram, levels) for name, histogram in pooled.items()},
-            folder / "precision_recall.png",
-            average_precision={name: values[name, "average_precision"] for name in pooled},
-            operating_points={name: (values[name, "sensitivity"], values[name, "precision"]) for name in pooled},
-            title=f"Precision and recall, pixels pooled over split {report.split!r}",
-            phantom=phantom,
-        )
-    answers = _answers(report)
-    if answers:
-        draw_confusion_matrices(
-            {name: answer.confusion() for name, answer in answers.items()},
-            folder / "confusion.png",
-            title=f"Grades, split {report.split!r}",
-            subtitles={
-                name: f"accuracy {number(values[name, 'accuracy'])}, quadratic kappa {number(values[name, 'kappa'])}"
-                for name in answers
-            },
-            phantom=phantom,
-        )
-    if use is not None:
-        title = f"Expert use, split {report.split!r}"
-        draw_expert_use(*use[:2], folder / "expert_use.png", tasks=report.tasks.names, title=title, phantom=phantom)
-        draw_routing(
-            *_gates(report)[:1],
-            folder / "routing.png",
-            tasks=report.tasks.names,
-            names=[kept.outcome.name for kept in report.kept],
-            phantom=phantom,
-        )
-    for stale in folder.glob("compare_*.png"):
-        stale.unlink()
-    pictured = [kept for kept in report.kept if kept.comparison is not None]
-    pictured.sort(key=lambda kept: float(np.mean(list(report.per_photograph_dice(kept).values()))))
-    chosen = np.unique(np.linspace(0, len(pictured) - 1, min(report.pictures, len(pictured))).round().astype(int))
-    for rank in chosen:
-        kept = pictured[rank]
-        scores = {name: f"Dice {value:.2f}" for name, value in report.per_photograph_dice(kept).items()}
-        caption = f"(rank {len(pictured) - rank} of {len(pictured)} by mean Dice)  {_grades(report, kept.outcome)}"
-        safe = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in kept.outcome.name)
-        assert kept.comparison is not None
-        draw_comparison(
-            kept.comparison._replace(caption=caption), folder / f"compare_{safe}.png", scores=scores, phantom=phantom
-        )
-
-
-def _answers(report: EvaluationReport) -> dict[str, GradeAnswers]:
-    answers = {task.name: report.answers(report.kept, task.name) for task in report.tasks.grades}
-    return {name: answer for name, answer in answers.items() if len(answer.truth_N)}
-
-
-def _expert_use(report: EvaluationReport) -> ExpertUse | None:
-    weights_NTE, evaluated_NT = _gates(report)
-    return None if weights_NTE is None else expert_use(weights_NTE, evaluated_NT)
-
-
-def _gates(report: EvaluationReport) -> tuple[Any, npt.NDArray[np.bool_]]:
-    evaluated_NT = np.array([kept.outcome.labelled_T for kept in report.kept])
-    weights = [kept.outcome.gate_weights_TE for kept in report.kept]
-    known = [item for item in weights if item is not None]
-    return (np.stack(known) if known and len(known) == len(weights) else None), evaluated_NT
-
-
 def _use_table(report: EvaluationReport, use: ExpertUse | None, phantom: bool) -> list[str]:
     if use is None:
         return []
@@ -204,16 +130,6 @@ def _use_table(report: EvaluationReport, use: ExpertUse | None, phantom: bool) -
     heads = ["task", "n", *(f"expert {expert}" for expert in experts), "experts per photograph"]
     title = titled(f"Expert use: share of photographs, split {report.split!r}", phantom=phantom)
     return [format_table(heads, rows, title=title)]
-
-
-def _grades(report: EvaluationReport, outcome: Any) -> str:
-    parts = []
-    for position, task in enumerate(report.tasks.grades):
-        if task.name in outcome.probabilities:
-            truth = int(outcome.grades_G[position])
-            text = f"{task.name} {int(np.argmax(outcome.probabilities[task.name]))}"
-            parts.append(text + (f" (true {truth})" if truth >= 0 else ""))
-    return "  ".join(parts)
 
 
 def _cell(row: Row | None, *, exact: bool) -> str:

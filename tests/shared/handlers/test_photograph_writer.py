@@ -189,3 +189,24 @@ def test_a_classifier_without_masks_or_experts(tmp_path):
     (row,) = csv.DictReader((tmp_path / "out/summary.csv").open())
     assert row["RG"] == "2"
     assert (tmp_path / "out/overlays/eye.jpg").is_file()
+
+
+@pytest.mark.real
+def test_an_original_photograph_at_full_size(tmp_path, real_idrid):
+    """The true masks as prediction come out pixel by pixel."""
+    photograph = real_idrid / "A. Segmentation/1. Original Images/a. Training Set/IDRiD_01.jpg"
+    truths = real_idrid / "A. Segmentation/2. All Segmentation Groundtruths/a. Training Set"
+    kinds = {"MA": "1. Microaneurysms", "EX": "3. Hard Exudates", "OD": "5. Optic Disc"}
+    masks = [np.asarray(Image.open(truths / folder / f"IDRiD_01_{kind}.tif")) > 0 for kind, folder in kinds.items()]
+    geometry = Geometry(2848, 4288, 1423.5, 2000.0, 3450.0, 0.25, 0.0, 0.0)
+    batch = {"path": str(photograph), "geometry": geometry.to_tensor()}
+    output = {"pred": torch.from_numpy(np.stack(masks)).float() * 0.9, "RG": torch.ones(5) / 5}
+    found = PhotographWriter(TASKS, output_dir=tmp_path / "out")(outcome_of(output, batch, TASKS))
+    for kind, mask in zip(kinds, masks, strict=True):
+        np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / f"out/masks/IDRiD_01_{kind}.png")), mask)
+    assert found["lesions"]["MA"]["area_px"] == masks[0].sum()
+    rows, columns = np.nonzero(masks[2])
+    assert found["optic_disc"]["centre_x"] == pytest.approx(columns.mean(), abs=0.1)
+    assert found["optic_disc"]["centre_y"] == pytest.approx(rows.mean(), abs=0.1)
+    overlay = np.asarray(Image.open(tmp_path / "out/overlays/IDRiD_01.jpg"))
+    assert overlay.shape[1] == 1600
