@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from shared.errors import ConfigError
+from shared.networks.dropout import Dropout
 
 ASPP_CHANNELS, LOW_CHANNELS = 256, 64
 RATES = {8: (12, 24, 36), 16: (6, 12, 18)}
@@ -34,9 +35,27 @@ def conv3x3(in_channels: int, out_channels: int, *, dilation: int = 1, depthwise
     if not depthwise:
         return [nn.Conv2d(in_channels, out_channels, 3, padding=dilation, dilation=dilation)]
     return [
-        nn.Conv2d(in_channels, in_channels, 3, padding=dilation, dilation=dilation, groups=in_channels),
+        DepthwiseConv(in_channels, in_channels, 3, padding=dilation, dilation=dilation, groups=in_channels),
         nn.Conv2d(in_channels, out_channels, 1),
     ]
+
+
+class DepthwiseConv(nn.Conv2d):
+    """A depthwise convolution that avoids channels-last on a CPU.
+
+    With 2048 channels and dilation 18 in bfloat16, channels-last took 880 ms forward and backward on one core, rows
+    first 120 ms; dilation 6 likewise. The values are the same.
+    """
+
+    def forward(self, features_BCHW: Tensor) -> Tensor:
+        weight = self.weight
+        if features_BCHW.device.type == "cpu":
+            features_BCHW = features_BCHW.contiguous()
+            # With one input channel, only a copy tells the two orders apart.
+            weight = weight.clone(memory_format=torch.contiguous_format)
+        return functional.conv2d(
+            features_BCHW, weight, self.bias, padding=self.padding, dilation=self.dilation, groups=self.groups
+        )
 
 
 class PoolingBranch(nn.Module):
@@ -90,7 +109,7 @@ class ASPP(nn.Module):
             nn.Conv2d((len(convolutions) + 1) * ASPP_CHANNELS, ASPP_CHANNELS, 1),
             nn.BatchNorm2d(ASPP_CHANNELS),
             nn.ReLU(inplace=True),
-            nn.Dropout(dropout),
+            Dropout(dropout),
         )
 
     def forward(self, features_BCHW: Tensor) -> Tensor:
@@ -123,17 +142,32 @@ class Decoder(nn.Module):
         self.low = nn.Sequential(
             nn.Conv2d(low_channels, LOW_CHANNELS, 1), norm_layer(norm, LOW_CHANNELS), nn.ReLU(inplace=True)
         )
-        self.merge = nn.Sequential(*conv3x3(ASPP_CHANNELS + LOW_CHANNELS, ASPP_CHANNELS, depthwise=depthwise))
+        merged = ASPP_CHANNELS + LOW_CHANNELS
+        self.filter = nn.Conv2d(merged, merged, 3, padding=1, groups=merged) if depthwise else None
+        self.merge = (
+            nn.Conv2d(merged, ASPP_CHANNELS, 1) if depthwise else nn.Conv2d(merged, ASPP_CHANNELS, 3, padding=1)
+        )
         self.classify = nn.Sequential(
             norm_layer(norm, ASPP_CHANNELS),
             nn.ReLU(inplace=True),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Conv2d(ASPP_CHANNELS, out_channels, 1),
         )
 
     def forward(self, pyramid_B256HW: Tensor, low_BCHW: Tensor) -> Tensor:
         """Logits [B,K,H,W]; both inputs at the low-level map's size."""
-        return self.classify(self.merge(torch.cat([pyramid_B256HW, self.low(low_BCHW)], dim=1)))
+        low_B64HW = self.low(low_BCHW)
+        if self.filter is None:
+            return self.classify(self.merge(torch.cat([pyramid_B256HW, low_B64HW], dim=1)))
+        # A depthwise convolution acts on each channel alone: concatenating after it instead of before gives the same,
+        # and spares keeping a copy of the pyramid for every decoder's backward pass.
+        weight, bias, split = self.filter.weight, self.filter.bias, pyramid_B256HW.shape[1]
+        assert bias is not None
+        filtered = [
+            functional.conv2d(pyramid_B256HW, weight[:split], bias[:split], padding=1, groups=split),
+            functional.conv2d(low_B64HW, weight[split:], bias[split:], padding=1, groups=low_B64HW.shape[1]),
+        ]
+        return self.classify(self.merge(torch.cat(filtered, dim=1)))
 
 
 class DeepLabV3PlusHead(nn.Module):
