@@ -63,8 +63,11 @@ def plan_canvas(
     fov_diameter: float | None = None,
     crop: str = "field_of_view",
     divisor: int = 32,
+    grow: bool = False,
 ) -> Canvas:
     """Decide scale, place and size of the canvas.
+
+    Offsets are whole canvas pixels: at the photograph's own scale nothing is lost, and masks are not cut at ties.
 
     Args:
         field: the photograph's field of view.
@@ -72,6 +75,7 @@ def plan_canvas(
         image_size: (height, width) of the canvas; None: as large as needed, rounded up to ``divisor``.
         fov_diameter: canvas pixels that the field's diameter shall have, so that a vessel is as wide on every camera.
             None: what fits into ``image_size``; without that, the photograph's own scale.
+        grow: where the field is larger than ``image_size``, enlarge the canvas rather than cut the field.
         crop: ``"field_of_view"`` centres the visible field (without ``fov_diameter`` it is fitted into ``image_size``);
             ``"none"`` centres the whole photograph (published: 4288x2848 into 1072x712).
     """
@@ -85,9 +89,15 @@ def plan_canvas(
         scale = min(image_size[0] / (bottom - top), image_size[1] / (right - left))
     else:
         scale = 1.0
+    extents = ((bottom - top) * scale, (right - left) * scale)
+    whole = tuple(max(1, math.ceil(round(extent, 3) / divisor)) * divisor for extent in extents)
     if image_size is None:
-        extents = ((bottom - top) * scale, (right - left) * scale)
-        size = tuple(max(1, math.ceil(round(extent, 3) / divisor)) * divisor for extent in extents)
+        size = whole
+    elif grow:
+        size = tuple(
+            given if extent <= given else needed
+            for given, extent, needed in zip(image_size, extents, whole, strict=True)
+        )
     else:
         size = tuple(image_size)
     geometry = Geometry(
@@ -97,8 +107,8 @@ def plan_canvas(
         centre_x=field.centre_x,
         diameter=field.diameter,
         scale=scale,
-        offset_y=size[0] / 2 - (top + bottom) / 2 * scale,
-        offset_x=size[1] / 2 - (left + right) / 2 * scale,
+        offset_y=float(round(size[0] / 2 - (top + bottom) / 2 * scale)),
+        offset_x=float(round(size[1] / 2 - (left + right) / 2 * scale)),
     )
     return Canvas(geometry, (size[0], size[1]))
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import uuid
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from shared.errors import ConfigError, DataError
+from shared.files import write_text
 
 
 class Split(NamedTuple):
@@ -20,6 +19,25 @@ class Split(NamedTuple):
 
     training: list[int]
     validation: list[int]
+
+
+def choose_split(*, datalist: Mapping[str, list[dict[str, Any]]], split: str) -> list[dict[str, Any]]:
+    """The items of one split.
+
+    Raises:
+        ConfigError: there is no split of that name.
+        DataError: the data set has nothing in it, e.g. no test part.
+    """
+    if split not in datalist:
+        raise ConfigError(f"split {split!r}", expected=f"one of {', '.join(datalist)}", fix="correct --split")
+    if not datalist[split]:
+        others = [name for name, items in datalist.items() if items]
+        raise DataError(
+            f"the data set has no {split} photographs",
+            expected=f"photographs to evaluate; it has {', '.join(others)}",
+            fix=f"evaluate another split: {' or '.join(f'--split {name}' for name in others)}",
+        )
+    return datalist[split]
 
 
 def split_groups(
@@ -77,20 +95,11 @@ def save_split(
 
     Args:
         about: how the split was made (seed, fraction, ...), for the reader.
+
+    Raises:
+        DataError: if the file cannot be written.
     """
-    target = Path(path)
-    partial = target.with_name(f".{target.name}-{uuid.uuid4().hex}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps({"about": about or {}, "parts": names}, indent=1) + "\n")
-        os.replace(partial, target)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise DataError(
-            f"cannot write the split to {target}: {error.strerror}",
-            expected="a folder that can be written to, on a disk with room",
-            fix="free some space or choose another `output_dir`",
-        ) from error
+    write_text(path, json.dumps({"about": about or {}, "parts": names}, indent=1) + "\n")
 
 
 def load_split(path: str | Path) -> dict[str, list[str]]:

@@ -116,7 +116,7 @@ class EvaluationReport:
         self.kept.append(Kept(slim, histograms, overlaps, comparison))
 
     def finish(self, engine: Engine | None = None) -> None:
-        """Compute, write, draw and print.
+        """Compute, write, draw and print; an engine's metrics get the numbers of all photographs, for tracking.
 
         Raises:
             DataError: where no photograph came, or none was labelled.
@@ -128,6 +128,9 @@ class EvaluationReport:
                 fix="evaluate another split with --split, or check `dataset_dir`",
             )
         self.rows = list(itertools.chain(*(self.measure(name, where_N) for name, where_N in self.subsets().items())))
+        if engine is not None:
+            numbers = {f"{row.metric}_{row.task}": row.value for row in self.rows if row.subset == ALL}
+            engine.state.metrics |= {name: value for name, value in numbers.items() if np.isfinite(value)}
         print(write_evaluation(self), flush=True)
 
     def subsets(self) -> dict[str, npt.NDArray[np.bool_]]:

@@ -41,6 +41,7 @@ class PhotographWriter:
             task: none is.
         provenance: what made the files: ``checkpoint``, ``commit``, ``phantom`` (bool: trained on phantoms), ...
         longest: longer side of the overlay in pixels.
+        refused: (path, reason) of pictures that were not read; see `shared.data.listing.find_photographs`.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class PhotographWriter:
         disc_task: str | None = "OD",
         provenance: Mapping[str, Any] | None = None,
         longest: int = 1600,
+        refused: Iterable[tuple[str | Path, str]] = (),
     ) -> None:
         self.tasks: TaskList = parse_tasks(tasks)
         self.output_dir = Path(output_dir)
@@ -59,6 +61,7 @@ class PhotographWriter:
         self.disc_task, self.longest = disc_task, longest
         self.provenance = dict(provenance or {})
         self.refused: list[tuple[str, str]] = []
+        self.refuse(refused)
         self.written: list[str] = []
         self._rows: dict[str, dict[str, Any]] = {}
         self._paths: dict[str, str] = {}

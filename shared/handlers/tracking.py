@@ -23,7 +23,7 @@ class TrackRun(MLFlowHandler):
         tracking_uri, experiment_name, run_name: as in MONAI; the name of a run that was stopped continues that run.
         output_dir: the run's folder; its JSON and CSV files, `figures/` and `model.pt` become artifacts.
         parameters: hyper-parameters.
-        history: logged row by row; None (evaluation) logs the engine's metrics once.
+        history: logged row by row; None (evaluation) logs the engine's metrics at the end.
         tags: MLflow tags, e.g. that the data are phantoms.
     """
 
@@ -71,14 +71,14 @@ class TrackRun(MLFlowHandler):
             self.client.set_tag(run_id, name, str(value))
 
     def epoch_completed(self, engine: Engine) -> None:
-        """Log the newest row of the history, or the engine's own metrics."""
-        metrics = self.history.rows[-1] if self.history and self.history.rows else engine.state.metrics
-        numbers = {name: value for name, value in metrics.items() if isinstance(value, (int, float))}
-        if numbers:
-            self._log_metrics(numbers, step=engine.state.epoch)
+        """Log the newest row of the history."""
+        if self.history is not None and self.history.rows:
+            self._log_metrics(self.history.rows[-1], step=engine.state.epoch)
 
     def complete(self, engine: Engine) -> None:  # type: ignore[override]
-        """Store the artifacts and end the run."""
+        """Store the artifacts (of an evaluation the metrics as well) and end the run."""
+        if self.history is None and engine.state.metrics:
+            self._log_metrics({name.replace(" ", "_"): value for name, value in engine.state.metrics.items()})
         run_id = self.run_id
         for pattern in self.artifact_patterns:
             for file in sorted(self.output_dir.glob(pattern)):

@@ -30,6 +30,7 @@ class LoadPhotographd(Transform):
         fov_diameter: canvas pixels for the field of view's diameter, or None; see `plan_canvas`.
         crop: ``"field_of_view"`` or ``"none"``; see `plan_canvas`.
         divisor: what a canvas without ``image_size`` is rounded up to.
+        grow: enlarge the canvas where the field of view is larger than ``image_size`` (inference on any camera).
 
     Raises:
         DataError: for files that cannot be read, a picture that is no fundus photograph, or a mask that does not fit.
@@ -41,9 +42,10 @@ class LoadPhotographd(Transform):
         fov_diameter: float | None = None,
         crop: str = "field_of_view",
         divisor: int = 32,
+        grow: bool = False,
     ) -> None:
         self.image_size = (int(image_size[0]), int(image_size[1])) if image_size else None
-        self.fov_diameter, self.crop, self.divisor = fov_diameter, crop, divisor
+        self.fov_diameter, self.crop, self.divisor, self.grow = fov_diameter, crop, divisor, grow
 
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
         path = str(data["image"])
@@ -76,6 +78,7 @@ class LoadPhotographd(Transform):
             fov_diameter=self.fov_diameter,
             crop=self.crop,
             divisor=self.divisor,
+            grow=self.grow,
         )
         scale = min(1.0, canvas.geometry.scale)
         wanted = (photograph.full_size[0] * scale, photograph.full_size[1] * scale)

@@ -23,6 +23,10 @@ class ForMasksOnlyd(Compose):
         task_list = parse_tasks(tasks)
         self.positions = [task_list.index(task.name) for task in task_list.masks]
 
-    def __call__(self, data: Mapping[str, Any], **kwargs: Any) -> Any:
+    def __call__(
+        self, input_: Any, start: int = 0, end: int | None = None, threading: bool = False, lazy: bool | None = None
+    ) -> Any:
         """The same item, transformed if ``labelled`` [T] says so."""
-        return super().__call__(data, **kwargs) if any(data["labelled"][t] for t in self.positions) else data
+        if not any(input_["labelled"][t] for t in self.positions):
+            return input_
+        return super().__call__(input_, start=start, end=end, threading=threading, lazy=lazy)

@@ -38,7 +38,8 @@ def enter_bundle(*, bundle_root: str, seed: int | None = 0) -> None:
     install_excepthook()
     for name, value in TELEMETRY_OFF.items():
         os.environ.setdefault(name, value)
-    logging.getLogger("ignite.engine").setLevel(logging.WARNING)
+    # An engine would log an exception that is then shown once more, as the last line.
+    logging.getLogger("ignite.engine").setLevel(logging.CRITICAL)
     workflow = running_workflow()
     if workflow is not None:
         check_workflow_keys(workflow)

@@ -9,7 +9,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +32,15 @@ def commit_of(folder: str | Path) -> str:
         return "unknown"
 
 
-def provenance(*, bundle_root: str, seed: int | None = None, **more: Any) -> dict[str, Any]:
+def provenance(
+    *, bundle_root: str, seed: int | None = None, tasks: Sequence[Mapping[str, Any]] = (), **more: Any
+) -> dict[str, Any]:
     """Where a result comes from.
 
     Args:
         bundle_root: the bundle's folder, for its name and commit.
         seed: of the run.
+        tasks: the task list; its names are recorded.
         more: further facts, e.g. the data set's name.
 
     Returns:
@@ -54,6 +57,7 @@ def provenance(*, bundle_root: str, seed: int | None = None, **more: Any) -> dic
         "hardware": {"device": device, "cores": os.cpu_count()},
         "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "tasks": [task["name"] for task in tasks],
         **more,
     }
 
