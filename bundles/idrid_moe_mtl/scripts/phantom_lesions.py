@@ -96,7 +96,7 @@ def _place_exudates(sheet: LesionSheet, *, macular: int, spread: int) -> None:
                 strength=rng.uniform(0.65, 1.0),
                 stretch=rng.uniform(1, 2),
                 angle=rng.uniform(0, np.pi),
-                wobble=0.28,
+                wobble=0.15,
                 may_touch=True,
             )
             drawn += placed
@@ -139,7 +139,7 @@ def _place_haemorrhages(sheet: LesionSheet, *, severe: bool) -> None:
             strength=rng.uniform(0.7, 1.0),
             stretch=rng.uniform(1.8, 3.2) if flame else rng.uniform(1, 1.5),
             angle=np.arctan2(y - eye.disc_y, x - eye.disc_x) if flame else rng.uniform(0, np.pi),
-            wobble=0.16 if flame else 0.11,
+            wobble=0.12 if flame else 0.085,
         )
     raise RuntimeError("no room for haemorrhages")
 
@@ -161,7 +161,7 @@ def _place_soft_exudates(sheet: LesionSheet) -> None:
             strength=rng.uniform(0.75, 1.0),
             stretch=rng.uniform(1, 1.7),
             angle=rng.uniform(0, np.pi),
-            wobble=0.12,
+            wobble=0.08,
         )
         if placed >= wanted:
             return
@@ -178,7 +178,7 @@ def _place_microaneurysms(sheet: LesionSheet, *, findings: Findings, vessels_HW:
         if rng.uniform() > np.exp(-((sheet.from_fovea(y, x) / 2.2) ** 2)) + 0.15:
             continue
         radius = 0.5 * sheet.lognormal(19, 0.25, 12, 36)
-        placed += sheet.place("MA", y, x, radius=radius, softness=6, strength=rng.uniform(0.7, 1.0), wobble=0.1)
+        placed += sheet.place("MA", y, x, radius=radius, softness=6, strength=rng.uniform(0.7, 1.0), wobble=0.06)
         if placed >= wanted:
             return
     raise RuntimeError("no room for microaneurysms")

@@ -46,8 +46,8 @@ class LesionSheet:
         rng, frame = self.rng, self.frame
         size = max(1.0, radius * frame.scale)
         edge = max(0.7, softness * frame.scale)
-        orders_K = np.arange(2, 8)
-        waves_K = rng.normal(0, wobble, orders_K.size) * (2 / orders_K) ** 1.2
+        orders_K = np.arange(3, 11)
+        waves_K = rng.normal(0, wobble, orders_K.size) * (3 / orders_K) ** 0.9
         phases_K = rng.uniform(0, 2 * np.pi, orders_K.size)
         if size < 2:
             waves_K, stretch = waves_K * 0, 1.0

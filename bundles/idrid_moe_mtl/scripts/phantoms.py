@@ -30,7 +30,7 @@ from scripts.phantom_work import draw_all
 from shared.errors import ConfigError, DataError
 
 LABEL_FILE, FACTS_FILE = "PHANTOMS.txt", "phantoms.json"
-DRAWING = 4
+DRAWING = 5
 _logger = logging.getLogger(__name__)
 
 
