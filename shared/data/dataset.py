@@ -7,7 +7,6 @@ import hashlib
 import json
 import logging
 import os
-import uuid
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
@@ -20,6 +19,8 @@ from monai.data import PersistentDataset
 from torch import Tensor
 
 from shared.data.sampling import Draw
+from shared.errors import DataError
+from shared.files import save_tensors
 
 logger = logging.getLogger(__name__)
 
@@ -103,20 +104,15 @@ class PhotographDataset(PersistentDataset):
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def _write(self, sample: Mapping[str, Any], file: Path) -> None:
-        partial = file.with_name(f".{file.stem}-{uuid.uuid4().hex}.part")
         try:
-            torch.save(_pack(sample), partial)
-            os.replace(partial, file)
-        except (OSError, RuntimeError) as error:
-            with contextlib.suppress(OSError):
-                partial.unlink()
+            save_tensors(file, _pack(sample))
+        except DataError as error:
             self._go_without_cache(error)
 
     def _go_without_cache(self, error: Exception) -> None:
         if not self._complained:
-            logger.warning(
-                "nothing can be cached in %s (%s): slower, but the results are the same", self.cache_dir, error
-            )
+            cause = str(error).splitlines()[0]
+            logger.warning("nothing can be cached in %s (%s): slower, with the same results", self.cache_dir, cause)
         self._complained = True
 
 

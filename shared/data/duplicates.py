@@ -11,14 +11,14 @@ looked at); the highest of the other 101,420 pairs is 0.46. Without shifts, 7 of
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-import uuid
 import zipfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,8 @@ from tqdm import tqdm
 from shared.data.field_of_view import WORK_WIDTH, find_field_of_view
 from shared.data.geometry import disc_mask, plan_canvas, to_canvas
 from shared.data.photograph import read_photograph
+from shared.errors import DataError
+from shared.files import atomic_write
 
 SAME_EYE = 0.54
 COPY = 0.96
@@ -80,6 +82,8 @@ def find_duplicates(prints_N2HW: NDArray[np.float16], *, threshold: float = SAME
     1. Every pair's correlation at every shift, by Fourier transform, as if all of both overlapped. 2. For those that
     come near, the true one, with the overlap's own norms.
     """
+    if len(prints_N2HW) < 2:
+        return []
     detail_NHW, inner_NHW = (prints_N2HW[:, part].astype(np.float32) for part in (0, 1))
     spectra_N = _spectrum(detail_NHW)
     norms_N = np.linalg.norm(detail_NHW.reshape(len(detail_NHW), -1), axis=1).clip(1e-6)
@@ -184,17 +188,14 @@ def _read_cache(cache_file: str | Path | None) -> _Known:
 
 
 def _write_cache(cache_file: Path, known: _Known) -> None:
-    partial = cache_file.with_name(f".{cache_file.name}-{uuid.uuid4().hex}.part")
-    try:
-        cache_file.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as stream:
-            np.savez(
-                stream,
-                keys=np.array(list(known.prints), dtype=str),
-                prints=np.array(list(known.prints.values()), dtype=np.float16),
-                contents=np.array(known.contents),
-                pairs=np.array(known.pairs, dtype=np.float64),
-            )
-        os.replace(partial, cache_file)
-    except OSError:
-        partial.unlink(missing_ok=True)
+    def write(stream: IO[bytes]) -> None:
+        np.savez(
+            stream,
+            keys=np.array(list(known.prints), dtype=str),
+            prints=np.array(list(known.prints.values()), dtype=np.float16),
+            contents=np.array(known.contents),
+            pairs=np.array(known.pairs, dtype=np.float64),
+        )
+
+    with contextlib.suppress(DataError):
+        atomic_write(cache_file, write)
