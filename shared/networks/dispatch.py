@@ -16,17 +16,19 @@ import torch
 from torch import Tensor, nn
 
 
-def take_rows(tensor: Tensor, rows: Tensor) -> Tensor:
-    """Rows of the first axis, ``rows`` ascending on the CPU; consecutive ones come as a view, without a copy."""
+def take_rows(tensor: Tensor, rows: Tensor | None) -> Tensor:
+    """Rows of the first axis, ``rows`` ascending on the CPU; consecutive ones come as a view. ``None`` means all."""
+    if rows is None:
+        return tensor
     first, count = int(rows[0]), rows.numel()
     if int(rows[count - 1]) - first + 1 == count:
         return tensor.narrow(0, first, count)
     return tensor.index_select(0, rows.to(tensor.device))
 
 
-def put_rows(values: Tensor, rows: Tensor, num_rows: int) -> Tensor:
+def put_rows(values: Tensor, rows: Tensor | None, num_rows: int) -> Tensor:
     """Zeros with ``num_rows`` rows, and ``values`` at ``rows``: the reverse of `take_rows`."""
-    if rows.numel() == num_rows:
+    if rows is None or rows.numel() == num_rows:
         return values
     shape = list(values.shape)
     shape[0] = num_rows

@@ -148,11 +148,11 @@ class MultiTaskNetwork(nn.Module):
             outputs[name], logits, weights = grade_mixture(pooled_BC, [high], needed[:, self.axis[name]], fixed)
             gates[name] = (logits, weights)
 
-        rows = torch.arange(num_rows)
+        rows: Tensor | None = None
         if self.sparse and needed_BT is not None:
             rows = needed_BT.cpu()[:, self.mask_axes].any(dim=1).nonzero().flatten()
         maps: list[Tensor] = []
-        if self.aspp is not None and rows.numel() > 0:
+        if self.aspp is not None and (rows is None or rows.numel() > 0):
             low, needed = take_rows(low, rows), take_rows(needed, rows)
             pyramid = self.aspp(take_rows(high, rows))
             pooled_BC = global_average(pyramid, image_B3HW.dtype)

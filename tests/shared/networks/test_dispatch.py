@@ -146,6 +146,8 @@ def test_put_rows_reverses_take_rows() -> None:
     put = put_rows(take_rows(tensor, rows), rows, 5)
     assert torch.equal(put[rows], tensor[rows])
     assert (put[[1, 4]] == 0).all()
+    assert take_rows(tensor, None) is tensor
+    assert put_rows(tensor, None, 5) is tensor
 
 
 def test_rows_not_needed_are_routed_nowhere() -> None:

@@ -274,6 +274,14 @@ def test_networks_of_one_kind_of_task_and_of_one_output_can_be_scripted(tasks: l
     torch.testing.assert_close(torch.jit.script(network)(photographs(1)), network(photographs(1)), rtol=1e-4, atol=1e-4)
 
 
+def test_dense_network_has_no_control_flow_that_depends_on_data() -> None:
+    network, image = build(dispatch="dense").eval(), photographs(2)
+    exported = torch.export.export(network, (photographs(3)[1:],)).module()
+    expected, found = network(image), exported(image)
+    for key, value in expected.items():
+        torch.testing.assert_close(found[key], value, rtol=1e-4, atol=1e-4)
+
+
 def test_dense_and_sparse_networks_share_their_keys() -> None:
     sparse, dense = build(dispatch="sparse"), build(dispatch="dense")
     dense.load_state_dict(sparse.state_dict(), strict=True)
