@@ -1,0 +1,67 @@
+"""Training end to end at a tiny size: files, tracking, the golden curve."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.support.bundle import REPOSITORY, run
+
+GOLDEN = REPOSITORY / "tests" / "golden" / "idrid_moe_mtl.json"
+
+
+def test_a_run_leaves_model_records_pictures_and_tracking(tiny, tmp_path, capsys):
+    run("idrid_moe_mtl", "train", **tiny)
+    folder = tmp_path / "run"
+    expected = ["model.pt", "model.json", "checkpoint.pt", "history.json", "config.json", "run.json", "metrics.json"]
+    assert set(expected) <= {file.name for file in folder.iterdir()}
+    assert (folder / "figures" / "curves.png").stat().st_size > 5000
+    state = torch.load(folder / "model.pt", weights_only=True)
+    assert all(isinstance(value, torch.Tensor) for value in state.values())
+    assert {file.name for file in (tmp_path / "models").iterdir()} == {"model.pt", "model.json", "thresholds.json"}
+    facts = json.loads((folder / "model.json").read_text())
+    assert facts["phantom"] is True
+    assert facts["tasks"] == ["RG", "MER", "MA", "HE", "EX", "SE", "OD"]
+    executed = json.loads((folder / "config.json").read_text())
+    assert executed["image_size"] == [64, 80]
+    assert executed["max_epochs"] == 2
+    history = json.loads((folder / "history.json").read_text())
+    assert [row["epoch"] for row in history] == [1, 2]
+    assert {"loss", "loss_RG", "loss_MA", "loss_gates", "score", "Dice_OD", "accuracy_RG"} <= set(history[0])
+    printed = capsys.readouterr().out
+    assert "PHANTOM DATA" in printed
+    assert f"best model   {folder / 'model.pt'}" in printed
+
+
+def test_a_run_is_in_the_one_mlflow_store(tiny, home):
+    from mlflow import MlflowClient
+
+    run("idrid_moe_mtl", "train", **tiny | {"run_name": "a-run"})
+    client = MlflowClient(f"sqlite:///{home}/runs/mlflow.db")
+    (experiment,) = [e for e in client.search_experiments() if e.name == "idrid_moe_mtl"]
+    (record,) = client.search_runs(experiment.experiment_id)
+    assert record.info.run_name == "a-run"
+    assert record.info.status == "FINISHED"
+    assert record.data.params["backbone"] == "resnet18"
+    assert record.data.params["learning_rate"] == "0.0003"
+    assert [point.step for point in client.get_metric_history(record.info.run_id, "loss_MA")] == [1, 2]
+    assert record.data.tags["phantom"] == "True"
+    files = {item.path for item in client.list_artifacts(record.info.run_id)}
+    assert {"config.json", "model.pt", "figures"} <= files
+    assert Path(experiment.artifact_location.removeprefix("file://")).is_relative_to(home)
+
+
+def test_golden_curve(tiny, tmp_path):
+    """A change that moves this curve must say why in the CHANGELOG (rewrite it with EYE_BUNDLES_GOLDEN=1)."""
+    import os
+
+    run("idrid_moe_mtl", "train", **tiny)
+    rows = json.loads((tmp_path / "run" / "history.json").read_text())
+    if os.environ.get("EYE_BUNDLES_GOLDEN"):
+        GOLDEN.parent.mkdir(exist_ok=True)
+        GOLDEN.write_text(json.dumps(rows, indent=1) + "\n")
+    golden = json.loads(GOLDEN.read_text())
+    for row, expected in zip(rows, golden, strict=True):
+        losses = {name: value for name, value in expected.items() if name.startswith(("loss", "epoch"))}
+        assert {name: row[name] for name in losses} == pytest.approx(losses, rel=2e-3, abs=1e-4)
