@@ -162,6 +162,7 @@ def test_copies_that_disagree_give_no_grade(
     item = by_name(scripts.make_datalist(root, tasks=TASKS))["A/train/IDRiD_01"]
     assert item["grades"] == [-1, -1]
     assert item["labelled"][:2] == [False, False]
+    assert "are one photograph" in caplog.text
     assert "copies of A/train/IDRiD_01 disagree on RG (B/train/IDRiD_001 3, B/train/IDRiD_006 0)" in caplog.text
 
 
