@@ -17,8 +17,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from scripts.phantom_files import write_eye
 from scripts.phantom_plan import plan_eyes
 
@@ -42,7 +40,10 @@ def draw_all(
     wanted = workers or (_cores() if megapixels > _WORTH_A_PROCESS else 1)
     wanted = max(1, min(wanted, number))
     facts: list[dict[str, Any]] = []
-    with tqdm(total=number, desc="drawing PHANTOMS", unit="eye", disable=not progress) as bar:
+    # The drawing processes import neither `shared` nor torch: that would cost each of them seconds.
+    from shared.progress import progress_bar
+
+    with progress_bar(total=number, desc="drawing PHANTOMS", unit="eye", disable=not progress) as bar:
         if wanted == 1:
             for fact in _draw_share(folder, settings, size=size, first=0, step=1):
                 facts.append(fact)

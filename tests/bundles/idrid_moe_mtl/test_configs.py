@@ -1,13 +1,21 @@
 """One fact, one place; where the format forbids it, the places are compared."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from tests.support.bundle import config_files, workflow
 
-TRAIN, INFERENCE = (json.loads(open(file).read()) for file in config_files("idrid_moe_mtl", "train", "inference"))
-HYPER_PARAMETERS = "dataset_dir output_dir device seed max_epochs batch_size image_size num_workers learning_rate backbone pretrained amp"
+HYPER_PARAMETERS = """dataset_dir output_dir device seed max_epochs batch_size image_size num_workers learning_rate
+backbone pretrained amp"""
+
+
+def read(name):
+    return json.loads(Path(config_files("idrid_moe_mtl", name)[0]).read_text())
+
+
+TRAIN, INFERENCE = read("train"), read("inference")
 SHARED = [
     "tasks",
     "network_def",
@@ -46,9 +54,7 @@ def test_inference_repeats_training(key):
 
 
 def test_normalisation_is_one():
-    evaluate, published = (
-        json.loads(open(file).read()) for file in config_files("idrid_moe_mtl", "evaluate", "as_published")
-    )
+    evaluate, published = read("evaluate"), read("as_published")
     expected = normalisation(TRAIN["train"]["preprocessing"]["transforms"])
     for transforms in (
         TRAIN["validate"]["preprocessing"]["transforms"],
@@ -66,7 +72,7 @@ def test_hyper_parameters_are_top_level():
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_overlays_say_only_what_differs(overlay):
-    content = json.loads(open(config_files("idrid_moe_mtl", overlay)[0]).read())
+    content = read(overlay)
     same = [key for key, value in content.items() if TRAIN.get(key) == value]
     allowed = {"max_epochs", "learning_rate", "backbone_factor", "weight_decay", "backbone"}
     allowed |= {"num_experts", "rule", "top_p", "eval_top_p", "dense_epochs", "batch_size", "output_stride"}
