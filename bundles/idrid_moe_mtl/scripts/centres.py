@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts.idrid import SETS, read_table
+from scripts.idrid import read_table
 from shared.errors import DataError
 
 
@@ -26,7 +26,7 @@ def read_centres(dataset_dir: str | Path) -> dict[str, Centres]:
     for table in sorted(Path(dataset_dir).glob("C.*/**/*.csv")):
         kind = "disc" if "OD_Center" in table.name else "fovea" if "Fovea_Center" in table.name else None
         subset = "test" if "testing" in table.name.lower() else "train"
-        if kind is None or subset not in SETS:
+        if kind is None:
             continue
         for line, (stem, x, y) in read_table(table, ["Image No", "X- Coordinate", "Y - Coordinate"]):
             name = f"B/{subset}/{stem}"
