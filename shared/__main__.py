@@ -43,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     check_flags(name, rest, function)
     import fire
 
+    texts = {key: str for key, parameter in inspect.signature(function).parameters.items() if _is_text(parameter)}
+    function = fire.decorators.SetParseFns(**texts)(function)
     try:
         fire.Fire(function, command=rest, name=f"python -m shared {name}")
     except EyeBundlesError as error:
@@ -59,20 +61,42 @@ def overview() -> str:
 
 
 def check_flags(name: str, arguments: Sequence[str], function: Callable[..., object]) -> None:
-    """Refuse flags that ``function`` does not have, with the nearest name, and exit with status 2."""
+    """Refuse flags that ``function`` does not have, with the nearest name, and too many values; exit status 2.
+
+    A flag's first letter alone is left to Fire, which takes it where it is unique.
+    """
     parameters = inspect.signature(function).parameters
-    switches = {f"no{key}" for key, parameter in parameters.items() if isinstance(parameter.default, bool)}
+    switches = {key for key, parameter in parameters.items() if isinstance(parameter.default, bool)}
+    places = [key for key, parameter in parameters.items() if parameter.kind is not parameter.KEYWORD_ONLY]
+    values: list[str] = []
+    takes_value = False
     for argument in arguments:
         if argument == "--":
+            break
+        if argument in ("-h", "--help"):
             return
-        if not argument.startswith("-") or argument in ("-h", "--help") or argument.lstrip("-")[:1].isdigit():
+        if not argument.startswith("-") or argument.lstrip("-")[:1].isdigit():
+            values += [argument] * (not takes_value)
+            takes_value = False
             continue
         flag = argument.lstrip("-").split("=")[0].replace("-", "_")
-        if not argument.startswith("--") or flag not in parameters.keys() | switches:
+        letter = len(flag) == 1 and any(key.startswith(flag) for key in parameters)
+        if not letter and flag not in parameters.keys() | {f"no{key}" for key in switches}:
             _refuse(
                 f"{name} has no flag {argument.split('=')[0]}{_nearest(flag, list(parameters), prefix='--')}\n"
                 f"  expected: {', '.join(f'--{key}' for key in parameters)}"
             )
+        takes_value = "=" not in argument and flag.removeprefix("no") not in switches
+        places = [key for key in places if key != flag]
+    if len(values) > len(places):
+        _refuse(
+            f"{name} got {' '.join(values[len(places) :])!r} too much\n  expected: {' '.join(map(str.upper, places))}"
+        )
+
+
+def _is_text(parameter: inspect.Parameter) -> bool:
+    """Whether a value is kept as typed: Fire would read a folder called 2024 as a number."""
+    return str(parameter.annotation).startswith("str")
 
 
 def _nearest(name: str, known: Sequence[str], *, prefix: str = "") -> str:

@@ -28,6 +28,7 @@ from shared.tasks import Task, TaskList, parse_tasks
 logger = logging.getLogger(__name__)
 
 SHOWN = 5
+REFUSED = "the reader refuses the data set"
 
 
 def examine(
@@ -51,7 +52,11 @@ def examine(
     diagnosis = Diagnosis(str(root), quick=quick, phantom=is_phantom(root))
     if diagnosis.phantom:
         diagnosis.add(NOTE, "phantom data", "these photographs are drawn, not real")
-    survey = survey_files(root, diagnosis, allow_missing=allow_missing)
+    try:
+        survey = survey_files(root, diagnosis, allow_missing=allow_missing)
+    except OSError as error:
+        diagnosis.add(ERROR, "folder that cannot be read", str(error), fix="give yourself the right to read it")
+        return diagnosis
     if not survey.entries:
         _ask_the_reader(root, diagnosis)
         return diagnosis
@@ -88,14 +93,16 @@ def check_before_training(
     diagnosis = examine(dataset_dir, quick=True, allow_missing=allow_missing)
     command = f"python -m shared doctor {_bundle()} --dataset_dir '{dataset_dir}'"
     errors = diagnosis.of(ERROR)
+    if errors and errors[0].kind == REFUSED:
+        read_idrid(dataset_dir, allow_missing=allow_missing)
     if errors:
         more = f"\n  - and {len(errors) - SHOWN} more" if len(errors) > SHOWN else ""
         raise DataError(
             f"{dataset_dir} has {len(errors)} error{'s' * (len(errors) > 1)}:"
             + "".join(f"\n  - {brief(error)}" for error in errors[:SHOWN])
             + more,
-            expected=errors[0].fix if len(errors) == 1 else "data in which the data doctor finds no error",
-            fix=f"see all of them, with pictures: {command}",
+            expected="data in which the data doctor finds no error",
+            fix=f"see every finding with pictures, and how to correct it: {command}",
         )
     for (severity, kind), findings in diagnosis.by_kind().items():
         if severity == WARNING:
@@ -117,7 +124,7 @@ def _ask_the_reader(root: Path, diagnosis: Diagnosis, *, allow_missing: bool = T
         read_idrid(root, allow_missing=allow_missing)
     except DataError as error:
         message = f"{error.received}\nexpected: {error.expected}"
-        diagnosis.add(ERROR, "the reader refuses the data set", message, fix=error.fix)
+        diagnosis.add(ERROR, REFUSED, message, fix=error.fix)
 
 
 def _bundle() -> str:

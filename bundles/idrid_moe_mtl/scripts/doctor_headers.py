@@ -10,7 +10,7 @@ from PIL import Image
 from scripts.doctor_files import Survey
 from scripts.idrid import Entry
 from shared.data.field_of_view import MIN_PIXELS
-from shared.data.photograph import photograph_size, read_bytes, read_mask, read_photograph
+from shared.data.photograph import photograph_size, read_mask, read_photograph
 from shared.doctor import ERROR, NOTE, Diagnosis, Picture
 from shared.errors import DataError
 from shared.progress import progress_bar
@@ -99,8 +99,7 @@ def _mask(
         with Image.open(path) as image:
             mode, (width, height) = image.mode, image.size
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        read_bytes(path)
-        read_mask(path)
+        read_mask(path)  # says in its error what is wrong
         raise
     if size is None or (height, width) == size:
         return mode

@@ -53,6 +53,9 @@ def _compare(
     if retinopathy is not None and retinopathy > 0 and not drawn:
         message = f"retinopathy grade {retinopathy}, but no lesion is drawn"
         diagnosis.add(WARNING, "grade without lesions", message, *subjects, fix=LOOK, pictures=pictures)
+    if edema and not drawn.get("EX"):
+        message = f"risk of macular edema {edema} (hard exudates), but none is drawn"
+        diagnosis.add(WARNING, "edema risk without exudates", message, *subjects, fix=LOOK, pictures=pictures)
     if edema == 0 and drawn.get("EX", 0) > MANY_EXUDATES:
         near = _near_fovea(look, fovea)
         where = "" if near is None else f", {near:.0%} of them within a disc diameter of the fovea"

@@ -78,6 +78,8 @@ def look_at(entry: Entry) -> Look:
         brightness = float(np.median(light_HW[retina_HW]))
     except DataError as error:
         problems.append(("", error.received.replace(str(entry.image), entry.image.name), error.fix))
+    except Exception as error:  # whatever a damaged file makes the decoder do, the other files are looked at
+        problems.append(("", f"decoding fails with {type(error).__name__}: {error}", "replace the file"))
     shares: dict[str, float] = {}
     small: dict[str, NDArray[np.bool_]] = {}
     for kind, path in entry.masks.items():
@@ -85,6 +87,9 @@ def look_at(entry: Entry) -> Look:
             mask_HW = read_mask(path, size=size, photograph=entry.name)
         except DataError as error:
             problems.append((kind, error.received.replace(str(path), path.name), error.fix))
+            continue
+        except Exception as error:
+            problems.append((kind, f"decoding fails with {type(error).__name__}: {error}", "replace the file"))
             continue
         shares[kind] = float(mask_HW.mean()) / retina_share
         small[kind] = shrink_mask(mask_HW, fitted_size((mask_HW.shape[0], mask_HW.shape[1]), SMALL))

@@ -98,6 +98,10 @@ def _centres(survey: Survey, sizes: Sizes, diagnosis: Diagnosis) -> Centres:
             continue
         for line, (stem, x, y) in rows:
             place, name = f"{survey.name(table)}, line {line}", f"B/{subset}/{stem}"
+            if name in points:
+                message = f"{stem} had a row already"
+                diagnosis.add(WARNING, "two centres of one photograph", message, place, fix="remove one of them")
+                continue
             try:
                 points[name] = (float(y), float(x), place)
                 bad = not (math.isfinite(float(y)) and math.isfinite(float(x)))

@@ -20,7 +20,7 @@ def identical_files(survey: Survey) -> list[Duplicate]:
     """Photographs whose files are the same byte for byte; only files of equal length are read."""
     by_length: dict[int, list[int]] = defaultdict(list)
     for position, entry in enumerate(survey.entries):
-        if length := entry.image.stat().st_size:
+        if entry.image.is_file() and (length := entry.image.stat().st_size):
             by_length[length].append(position)
     pairs: list[Duplicate] = []
     for positions in by_length.values():
@@ -83,8 +83,9 @@ def _report(survey: Survey, members: list[Entry], correlation: float, diagnosis:
     if max(grades.count(part) for part in parts) > 1:
         kind, message = "duplicate within a part", f"{how} more than once in one part"
         fix = "nothing needs to be done: a validation split keeps them together"
-        diagnosis.add(WARNING, kind, message, *names, fix=fix, pictures=pictures)
+        diagnosis.add(NOTE, kind, message, *names, fix=fix, pictures=pictures)
     else:
-        message = f"{how} in parts A and B, so that its masks and grades are learned together"
+        then = "its grade goes with its masks" if correlation >= COPY else "a split keeps them together"
+        message = f"{how} in parts A and B: {then}"
         diagnosis.add(NOTE, "photograph in both parts", message, *names)
     return 0
