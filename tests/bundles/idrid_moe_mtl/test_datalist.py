@@ -166,6 +166,14 @@ def test_copies_that_disagree_give_no_grade(
     assert "copies of A/train/IDRiD_01 disagree on RG (B/train/IDRiD_001 3, B/train/IDRiD_006 0)" in caplog.text
 
 
+def test_a_second_photograph_of_an_eye_shares_its_group_but_not_its_grade(scripts: SimpleNamespace, root: Path) -> None:
+    again = Image.fromarray(draw_fundus(356, 536, seed=10, shift=(0.08, -0.1), brightness=0.9))
+    again.save(root / B_IMAGES / "a. Training Set/IDRiD_006.jpg", quality=90)
+    items = by_name(scripts.make_datalist(root, tasks=TASKS))
+    assert items["A/train/IDRiD_04"]["group"] == items["B/train/IDRiD_006"]["group"]
+    assert items["A/train/IDRiD_04"]["grades"] == [-1, -1]
+
+
 @pytest.mark.parametrize(("absent", "kept"), [("A. Segmentation", "B"), ("B. Disease Grading", "A")])
 def test_one_part_alone_is_enough(
     scripts: SimpleNamespace, root: Path, absent: str, kept: str, caplog: pytest.LogCaptureFixture
