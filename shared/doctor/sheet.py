@@ -10,31 +10,43 @@ import numpy as np
 
 from shared.data.photograph import SUFFIXES, read_mask, read_photograph
 from shared.doctor.diagnosis import Diagnosis
-from shared.doctor.finding import ERROR, WARNING, Finding, Picture
+from shared.doctor.finding import ERROR, NOTE, SEVERITIES, WARNING, Finding, Picture
 from shared.doctor.text import verdict
 from shared.draw.look import LESION_COLOURS, colour_of, save_photograph, titled
 from shared.draw.overlay import fitted_size, paint_masks, shrink_mask, shrink_photograph
 from shared.errors import DataError
 
 if TYPE_CHECKING:
-    from PIL import Image, ImageFont
+    from PIL import Image
+    from PIL.ImageFont import FreeTypeFont, ImageFont
+
+    Font = ImageFont | FreeTypeFont
 
 TILE_WIDTH, TILE_HEIGHT, COLUMNS, GAP = 300, 200, 5, 12
-TILES_PER_KIND = 10
+TILES_PER_KIND = 5
 TEXT, HEADING = 13, 17
-BACKGROUND, HEADINGS = "#161616", {ERROR: "#b3261e", WARNING: "#8a5a00"}
-PLAIN_HEADING = "#33475b"
+BACKGROUND, PLAIN = "#161616", "#33475b"
+COLOURS = {ERROR: "#b3261e", WARNING: "#8a5a00", NOTE: PLAIN}
+
+
+class _Tile(NamedTuple):
+    picture: Picture
+    caption: str
+    heading: str = ""
+    colour: str = PLAIN
 
 
 class _Section(NamedTuple):
+    """``groups`` of tiles that stay side by side, and ``lines`` about findings without a picture."""
+
     title: str
     colour: str
-    tiles: list[list[tuple[str, Picture]]]
+    groups: list[list[_Tile]]
     lines: list[str]
 
 
 def draw_contact_sheet(diagnosis: Diagnosis, path: str | Path) -> bool:
-    """Draw errors and warnings, a section per kind, then the samples, and notes that have a picture.
+    """Draw errors and warnings, then notes that have a picture, then the samples; every tile is headed by its kind.
 
     A picture that cannot be decoded is a grey tile that says so. Masks that can be read are drawn in their colours.
 
@@ -43,28 +55,27 @@ def draw_contact_sheet(diagnosis: Diagnosis, path: str | Path) -> bool:
     """
     from PIL import Image, ImageFont
 
-    fonts = ImageFont.load_default(TEXT), ImageFont.load_default(HEADING)
+    font, large = ImageFont.load_default(TEXT), ImageFont.load_default(HEADING)
     width = COLUMNS * TILE_WIDTH + (COLUMNS + 1) * GAP
     sections = list(_sections(diagnosis))
-    if not any(section.tiles for section in sections):
+    tiles = [tile for section in sections for group in section.groups for tile in group]
+    if not tiles:
         return False
-    bands: list[Image.Image] = []
     check = "quick" if diagnosis.quick else "full"
     title = f"data doctor on {Path(diagnosis.dataset_dir).name}: {check} check, {verdict(diagnosis)}"
-    bands.append(_text_band([titled(title, phantom=diagnosis.phantom)], width, fonts[1], "#000000"))
-    shown_masks = {kind for part in sections for group in part.tiles for _, picture in group for kind in picture.masks}
-    bands.append(_legend(width, fonts[0], sorted(shown_masks)))
+    bands = [_text_band([titled(title, phantom=diagnosis.phantom)], width, large, "#000000")]
+    bands.append(_legend(width, font, sorted({kind for tile in tiles for kind in tile.picture.masks})))
     for section in sections:
-        bands.append(_text_band([section.title], width, fonts[1], section.colour))
+        bands.append(_text_band([section.title], width, large, section.colour))
         if section.lines:
-            bands.append(_text_band(section.lines, width, fonts[0], BACKGROUND))
-        for line in _rows(section.tiles):
-            row = [_tile(caption, picture, fonts[0]) for caption, picture in line]
-            band = Image.new("RGB", (width, max(tile.height for tile in row) + 2 * GAP), BACKGROUND)
-            for column, tile in enumerate(row):
+            bands.append(_text_band(section.lines, width, font, BACKGROUND))
+        for row in _rows(section.groups):
+            drawn = [_draw_tile(tile, font) for tile in row]
+            band = Image.new("RGB", (width, max(tile.height for tile in drawn) + 2 * GAP), BACKGROUND)
+            for column, tile in enumerate(drawn):
                 band.paste(tile, (GAP + column * (TILE_WIDTH + GAP), GAP))
             bands.append(band)
-    sheet = Image.new("RGB", (width, sum(band.height for band in bands) + GAP), BACKGROUND)
+    sheet = Image.new("RGB", (width, sum(band.height for band in bands)), BACKGROUND)
     top = 0
     for band in bands:
         sheet.paste(band, (0, top))
@@ -74,36 +85,52 @@ def draw_contact_sheet(diagnosis: Diagnosis, path: str | Path) -> bool:
 
 
 def _sections(diagnosis: Diagnosis) -> Iterator[_Section]:
-    notes: list[_Section] = []
-    for (severity, kind), findings in diagnosis.by_kind().items():
-        shown = [finding for finding in findings if finding.pictures]
-        if severity not in HEADINGS and not shown:
-            continue
-        groups: list[list[tuple[str, Picture]]] = []
-        for finding in shown:
-            group = list(_captioned(finding))[:COLUMNS]
-            if groups and sum(map(len, groups)) + len(group) > TILES_PER_KIND:
-                break
-            groups.append(group)
-        others = [f"- {finding}" for finding in findings if not finding.pictures]
-        lines = others[:4] + [f"  and {len(others) - 4} more"] * (len(others) > 4)
-        count = f"{len(findings)}, {len(groups)} shown" if len(groups) < len(shown) else str(len(findings))
-        section = _Section(
-            f"{severity.upper()}: {kind} ({count})", HEADINGS.get(severity, PLAIN_HEADING), groups, lines
-        )
-        if severity in HEADINGS:
+    for severity in SEVERITIES:
+        colour = COLOURS[severity]
+        section = _Section(f"{severity.upper()}S ({len(diagnosis.of(severity))})", colour, [], [])
+        for (other, kind), findings in diagnosis.by_kind().items():
+            if other != severity:
+                continue
+            shown = [finding for finding in findings if finding.pictures]
+            groups = [[_tile(finding, place) for place in range(len(finding.pictures))][:COLUMNS] for finding in shown]
+            kept = [
+                group for number, group in enumerate(groups) if sum(map(len, groups[: number + 1])) <= TILES_PER_KIND
+            ]
+            count = f"{kind} ({len(findings)}, {len(kept)} shown)" if len(kept) < len(shown) else kind
+            count = f"{kind} ({len(findings)})" if count == kind and len(findings) > 1 else count
+            section.groups.extend([[tile._replace(heading=count, colour=colour) for tile in group] for group in kept])
+            if not shown and severity != NOTE:
+                more = f" and {len(findings) - 1} more" * (len(findings) > 1)
+                section.lines.append(f"without picture: {kind}: {_short(findings[0])}{more}")
+        if section.groups or section.lines:
             yield section
-        else:
-            notes.append(section)
-    yield from notes
     if diagnosis.samples:
-        samples = [[(sample.caption, sample.picture)] for sample in diagnosis.samples]
-        yield _Section("Samples in which nothing was found", PLAIN_HEADING, samples, [])
+        samples = [[_Tile(sample.picture, sample.caption)] for sample in diagnosis.samples]
+        yield _Section("Samples in which nothing was found", PLAIN, samples, [])
 
 
-def _rows(groups: list[list[tuple[str, Picture]]]) -> Iterator[list[tuple[str, Picture]]]:
+def _tile(finding: Finding, place: int) -> _Tile:
+    """A finding of several pictures (such as twins) shows them side by side, the message under the first."""
+    picture = finding.pictures[place]
+    if place == 0:
+        return _Tile(picture, _short(finding))
+    subject = finding.subjects[place] if place < len(finding.subjects) else picture.path.name
+    return _Tile(picture, f"{_last(subject)} (with the one before)")
+
+
+def _short(finding: Finding) -> str:
+    """The finding with file names instead of paths."""
+    subjects = ", ".join(_last(subject) for subject in finding.subjects)
+    return f"{subjects}: {finding.message}" if subjects else finding.message
+
+
+def _last(subject: str) -> str:
+    return subject.rsplit("/", 1)[-1] if subject.count("/") > 2 else subject
+
+
+def _rows(groups: list[list[_Tile]]) -> Iterator[list[_Tile]]:
     """Rows of at most `COLUMNS` tiles that tear no group apart."""
-    row: list[tuple[str, Picture]] = []
+    row: list[_Tile] = []
     for group in groups:
         if row and len(row) + len(group) > COLUMNS:
             yield row
@@ -113,31 +140,29 @@ def _rows(groups: list[list[tuple[str, Picture]]]) -> Iterator[list[tuple[str, P
         yield row
 
 
-def _captioned(finding: Finding) -> Iterator[tuple[str, Picture]]:
-    """A finding of several pictures (such as twins) shows them side by side, the message under the first."""
-    if len(finding.pictures) == 1:
-        yield str(finding), finding.pictures[0]
-        return
-    for place, picture in enumerate(finding.pictures):
-        name = finding.subjects[place] if place < len(finding.subjects) else picture.path.name
-        yield (f"{name}: {finding.message}" if place == 0 else f"{name} (with the one before)"), picture
-
-
-def _tile(caption: str, picture: Picture, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> Image.Image:
+def _draw_tile(tile: _Tile, font: Font) -> Image.Image:
     from PIL import Image, ImageDraw
 
-    lines = _wrap(caption, TILE_WIDTH, font)
-    tile = Image.new("RGB", (TILE_WIDTH, TILE_HEIGHT + 4 + len(lines) * (TEXT + 4)), BACKGROUND)
-    draw = ImageDraw.Draw(tile)
+    line_height = TEXT + 4
+    heading = _wrap(tile.heading, TILE_WIDTH - 8, font) if tile.heading else []
+    caption = _wrap(tile.caption, TILE_WIDTH, font)
+    top = line_height * len(heading) + 4 * bool(heading)
+    drawn = Image.new("RGB", (TILE_WIDTH, top + TILE_HEIGHT + 4 + len(caption) * line_height), BACKGROUND)
+    draw = ImageDraw.Draw(drawn)
+    if heading:
+        draw.rectangle((0, 0, TILE_WIDTH, top - 1), fill=tile.colour)
+    for row, line in enumerate(heading):
+        draw.text((4, 1 + row * line_height), line, fill="white", font=font)
     try:
-        small = Image.fromarray(_thumbnail(picture))
-        tile.paste(small, ((TILE_WIDTH - small.width) // 2, (TILE_HEIGHT - small.height) // 2))
+        small = Image.fromarray(_thumbnail(tile.picture))
+        drawn.paste(small, ((TILE_WIDTH - small.width) // 2, top + (TILE_HEIGHT - small.height) // 2))
     except DataError:
-        draw.rectangle((0, 0, TILE_WIDTH - 1, TILE_HEIGHT - 1), fill="#4a4a4a", outline="#b3261e", width=3)
-        draw.text((TILE_WIDTH / 2, TILE_HEIGHT / 2), "cannot be shown", fill="white", font=font, anchor="mm")
-    for row, line in enumerate(lines):
-        draw.text((0, TILE_HEIGHT + 4 + row * (TEXT + 4)), line, fill="white", font=font)
-    return tile
+        draw.rectangle((0, top, TILE_WIDTH - 1, top + TILE_HEIGHT - 1), fill="#4a4a4a")
+        middle = (TILE_WIDTH / 2, top + TILE_HEIGHT / 2)
+        draw.text(middle, "cannot be shown", fill="white", font=font, anchor="mm")
+    for row, line in enumerate(caption):
+        draw.text((0, top + TILE_HEIGHT + 4 + row * line_height), line, fill="white", font=font)
+    return drawn
 
 
 def _thumbnail(picture: Picture) -> np.ndarray:
@@ -156,7 +181,7 @@ def _thumbnail(picture: Picture) -> np.ndarray:
     return paint_masks(shrink_photograph(photograph.pixels_HW3, size), masks)
 
 
-def _legend(width: int, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, kinds: list[str]) -> Image.Image:
+def _legend(width: int, font: Font, kinds: list[str]) -> Image.Image:
     from PIL import Image, ImageDraw
 
     band = Image.new("RGB", (width, TEXT + 10 if kinds else 1), "#000000")
@@ -169,9 +194,7 @@ def _legend(width: int, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, kind
     return band
 
 
-def _text_band(
-    texts: list[str], width: int, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, colour: str
-) -> Image.Image:
+def _text_band(texts: list[str], width: int, font: Font, colour: str) -> Image.Image:
     from PIL import Image, ImageDraw
 
     lines = [line for text in texts for line in _wrap(text, width - 2 * GAP, font)]
@@ -183,7 +206,7 @@ def _text_band(
     return band
 
 
-def _wrap(text: str, width: float, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> list[str]:
+def _wrap(text: str, width: float, font: Font) -> list[str]:
     """Lines that fit; a word that is too long by itself (a file's name) is broken."""
     lines = [""]
     for word in text.split():

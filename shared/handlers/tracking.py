@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,11 @@ from monai.handlers import MLFlowHandler
 
 from shared.engines.history import History
 from shared.workflow.processes import is_main_process
+
+
+def allowed_name(name: str) -> str:
+    """A metric's name with the characters that MLflow accepts."""
+    return re.sub(r"[^\w\-./: ]", "_", name).replace(" ", "_")
 
 
 class TrackRun(MLFlowHandler):
@@ -78,7 +84,7 @@ class TrackRun(MLFlowHandler):
     def complete(self, engine: Engine) -> None:  # type: ignore[override]
         """Store the artifacts (of an evaluation the metrics as well) and end the run."""
         if self.history is None and engine.state.metrics:
-            self._log_metrics({name.replace(" ", "_"): value for name, value in engine.state.metrics.items()})
+            self._log_metrics({allowed_name(name): value for name, value in engine.state.metrics.items()})
         run_id = self.run_id
         for pattern in self.artifact_patterns:
             for file in sorted(self.output_dir.glob(pattern)):

@@ -7,7 +7,6 @@ ST-MoE (Zoph et al. 2022, eq. 5); entropy minimised for top-p routing as in "Har
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -62,7 +61,7 @@ class GateLoss(nn.Module):
             if value not in allowed:
                 raise ValueError(f"{key}={value!r}: use one of {allowed}")
         self.scoring, self.on, self.reduction = scoring, on, reduction
-        self.weights = GateTerms(*(torch.tensor(float(w)) for w in (sparsity, balance, entropy, z)))
+        self.weights = (sparsity, balance, entropy, z)
 
     def terms(self, logits_BTE: Tensor, used_BT: Tensor) -> GateTerms:
         """The four unweighted terms.
@@ -99,5 +98,5 @@ class GateLoss(nn.Module):
     def forward(self, logits_BTE: Tensor, used_BT: Tensor) -> Tensor:
         """Weighted sum of the terms, 0-d."""
         terms = self.terms(logits_BTE, used_BT)
-        weighted = [w.to(t.device) * t for w, t in zip(self.weights, terms, strict=True) if w != 0 and math.isfinite(w)]
+        weighted = [weight * term for weight, term in zip(self.weights, terms, strict=True) if weight]
         return torch.stack(weighted).sum() if weighted else logits_BTE.sum() * 0.0

@@ -113,7 +113,7 @@ def _mask(
 def _unreadable(survey: Survey, path: Path, what: str, error: DataError, diagnosis: Diagnosis) -> None:
     empty = path.is_file() and path.stat().st_size == 0
     kind = f"{what} file of 0 bytes" if empty else f"{what} that cannot be read"
-    reason = error.received.replace(str(path), path.name)
+    reason = "the file has 0 bytes" if empty else error.received.replace(str(path), path.name)
     diagnosis.add(ERROR, kind, reason, survey.name(path), fix=error.fix, pictures=[Picture(path)])
 
 

@@ -23,15 +23,15 @@ SMALL = 536
 MOST_OF_RETINA = 0.30
 MOST_OF_DISC = 0.25
 DISC_SHARE = (0.004, 0.06)
-DARK = 15.0
+DARK = 40.0  # IDRiD's darkest training photograph: 57
 
 
 class Look(NamedTuple):
     """What one photograph and its masks show.
 
     ``problems``: (kind of file: "" or a mask's, message, fix). ``shares``: a mask's share of the retina by kind, 0..1.
-    ``small``: masks reduced to at most 536 pixels. ``brightness``: median within the retina, 0..255; None where no
-    field of view was found.
+    ``small``: masks reduced to at most 536 pixels. ``brightness``: median of the
+    brightest colour within the retina, 0..255; None where no field of view was found.
     """
 
     problems: list[tuple[str, str, str]]
@@ -91,7 +91,7 @@ def look_at(entry: Entry) -> Look:
         except Exception as error:
             problems.append((kind, f"decoding fails with {type(error).__name__}: {error}", "replace the file"))
             continue
-        shares[kind] = float(mask_HW.mean()) / retina_share
+        shares[kind] = min(1.0, float(mask_HW.mean()) / retina_share)
         small[kind] = shrink_mask(mask_HW, fitted_size((mask_HW.shape[0], mask_HW.shape[1]), SMALL))
     return Look(problems, shares, small, brightness)
 
@@ -106,7 +106,7 @@ def _judge(survey: Survey, entry: Entry, look: Look, diagnosis: Diagnosis) -> No
         pictures = [Picture(path)]
         diagnosis.add(ERROR, fault, message, survey.name(path), fix=fix, pictures=pictures)
     if look.brightness is not None and look.brightness < DARK:
-        message = f"half of its retina is darker than {look.brightness:.0f} of 255"
+        message = f"half of its retina is darker than {look.brightness:.0f} of 255 in every colour"
         pictures = [Picture(entry.image)]
         diagnosis.add(WARNING, "dark photograph", message, entry.name, fix="look at it", pictures=pictures)
     for kind, share in look.shares.items():
@@ -120,7 +120,7 @@ def _judge(survey: Survey, entry: Entry, look: Look, diagnosis: Diagnosis) -> No
             message = "the file is there and holds nothing: read as absent, like a file that is missing"
             diagnosis.add(NOTE, "empty mask", message, survey.name(path))
         elif share > MOST_OF_RETINA:
-            message = f"it covers {min(share, 1.0):.0%} of the retina"
+            message = f"it covers {share:.0%} of the retina"
             warn("mask likely inverted or an alpha channel", message, "look at it; export the mask again")
         elif kind == "OD" and not DISC_SHARE[0] <= share <= DISC_SHARE[1]:
             message = f"it covers {share:.2%} of the retina, a disc {DISC_SHARE[0]:.1%} to {DISC_SHARE[1]:.0%}"
