@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -93,9 +94,8 @@ def _sections(diagnosis: Diagnosis) -> Iterator[_Section]:
                 continue
             shown = [finding for finding in findings if finding.pictures]
             groups = [[_tile(finding, place) for place in range(len(finding.pictures))][:COLUMNS] for finding in shown]
-            kept = [
-                group for number, group in enumerate(groups) if sum(map(len, groups[: number + 1])) <= TILES_PER_KIND
-            ]
+            used = accumulate(map(len, groups))
+            kept = [group for group, tiles in zip(groups, used, strict=True) if tiles <= TILES_PER_KIND]
             count = f"{kind} ({len(findings)}, {len(kept)} shown)" if len(kept) < len(shown) else kind
             count = f"{kind} ({len(findings)})" if count == kind and len(findings) > 1 else count
             section.groups.extend([[tile._replace(heading=count, colour=colour) for tile in group] for group in kept])
@@ -125,7 +125,8 @@ def _short(finding: Finding) -> str:
 
 
 def _last(subject: str) -> str:
-    return subject.rsplit("/", 1)[-1] if subject.count("/") > 2 else subject
+    last = subject.rsplit("/", 1)[-1]
+    return last if "." in last else subject
 
 
 def _rows(groups: list[list[_Tile]]) -> Iterator[list[_Tile]]:
