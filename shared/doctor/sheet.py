@@ -5,36 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from shared.data.photograph import SUFFIXES, read_mask, read_photograph
 from shared.doctor.diagnosis import Diagnosis
-from shared.doctor.finding import ERROR, NOTE, SEVERITIES, WARNING, Finding, Picture
+from shared.doctor.finding import ERROR, NOTE, SEVERITIES, WARNING, Finding
 from shared.doctor.text import verdict
-from shared.draw.look import LESION_COLOURS, colour_of, save_photograph, titled
-from shared.draw.overlay import fitted_size, paint_masks, shrink_mask, shrink_photograph
-from shared.errors import DataError
+from shared.doctor.tile import (
+    BACKGROUND,
+    GAP,
+    HEADING,
+    PLAIN,
+    TEXT,
+    TILE_WIDTH,
+    Tile,
+    draw_tile,
+    legend_band,
+    text_band,
+)
+from shared.draw.look import save_photograph, titled
 
-if TYPE_CHECKING:
-    from PIL import Image
-    from PIL.ImageFont import FreeTypeFont, ImageFont
-
-    Font = ImageFont | FreeTypeFont
-
-TILE_WIDTH, TILE_HEIGHT, COLUMNS, GAP = 300, 200, 5, 12
+COLUMNS = 5
 TILES_PER_KIND = 5
-TEXT, HEADING = 13, 17
-BACKGROUND, PLAIN = "#161616", "#33475b"
 COLOURS = {ERROR: "#b3261e", WARNING: "#8a5a00", NOTE: PLAIN}
-
-
-class _Tile(NamedTuple):
-    picture: Picture
-    caption: str
-    heading: str = ""
-    colour: str = PLAIN
 
 
 class _Section(NamedTuple):
@@ -42,7 +36,7 @@ class _Section(NamedTuple):
 
     title: str
     colour: str
-    groups: list[list[_Tile]]
+    groups: list[list[Tile]]
     lines: list[str]
 
 
@@ -64,14 +58,14 @@ def draw_contact_sheet(diagnosis: Diagnosis, path: str | Path) -> bool:
         return False
     check = "quick" if diagnosis.quick else "full"
     title = f"data doctor on {Path(diagnosis.dataset_dir).name}: {check} check, {verdict(diagnosis)}"
-    bands = [_text_band([titled(title, phantom=diagnosis.phantom)], width, large, "#000000")]
-    bands.append(_legend(width, font, sorted({kind for tile in tiles for kind in tile.picture.masks})))
+    bands = [text_band([titled(title, phantom=diagnosis.phantom)], width, large, "#000000")]
+    bands.append(legend_band(width, font, sorted({kind for tile in tiles for kind in tile.picture.masks})))
     for section in sections:
-        bands.append(_text_band([section.title], width, large, section.colour))
+        bands.append(text_band([section.title], width, large, section.colour))
         if section.lines:
-            bands.append(_text_band(section.lines, width, font, BACKGROUND))
+            bands.append(text_band(section.lines, width, font, BACKGROUND))
         for row in _rows(section.groups):
-            drawn = [_draw_tile(tile, font) for tile in row]
+            drawn = [draw_tile(tile, font) for tile in row]
             band = Image.new("RGB", (width, max(tile.height for tile in drawn) + 2 * GAP), BACKGROUND)
             for column, tile in enumerate(drawn):
                 band.paste(tile, (GAP + column * (TILE_WIDTH + GAP), GAP))
@@ -105,17 +99,17 @@ def _sections(diagnosis: Diagnosis) -> Iterator[_Section]:
         if section.groups or section.lines:
             yield section
     if diagnosis.samples:
-        samples = [[_Tile(sample.picture, sample.caption)] for sample in diagnosis.samples]
+        samples = [[Tile(sample.picture, sample.caption)] for sample in diagnosis.samples]
         yield _Section("Samples in which nothing was found", PLAIN, samples, [])
 
 
-def _tile(finding: Finding, place: int) -> _Tile:
+def _tile(finding: Finding, place: int) -> Tile:
     """A finding of several pictures (such as twins) shows them side by side, the message under the first."""
     picture = finding.pictures[place]
     if place == 0:
-        return _Tile(picture, _short(finding))
+        return Tile(picture, _short(finding))
     subject = finding.subjects[place] if place < len(finding.subjects) else picture.path.name
-    return _Tile(picture, f"{_last(subject)} (with the one before)")
+    return Tile(picture, f"{_last(subject)} (with the one before)")
 
 
 def _short(finding: Finding) -> str:
@@ -129,9 +123,9 @@ def _last(subject: str) -> str:
     return last if "." in last else subject
 
 
-def _rows(groups: list[list[_Tile]]) -> Iterator[list[_Tile]]:
+def _rows(groups: list[list[Tile]]) -> Iterator[list[Tile]]:
     """Rows of at most `COLUMNS` tiles that tear no group apart."""
-    row: list[_Tile] = []
+    row: list[Tile] = []
     for group in groups:
         if row and len(row) + len(group) > COLUMNS:
             yield row
@@ -139,86 +133,3 @@ def _rows(groups: list[list[_Tile]]) -> Iterator[list[_Tile]]:
         row = row + group
     if row:
         yield row
-
-
-def _draw_tile(tile: _Tile, font: Font) -> Image.Image:
-    from PIL import Image, ImageDraw
-
-    line_height = TEXT + 4
-    heading = _wrap(tile.heading, TILE_WIDTH - 8, font) if tile.heading else []
-    caption = _wrap(tile.caption, TILE_WIDTH, font)
-    top = line_height * len(heading) + 4 * bool(heading)
-    drawn = Image.new("RGB", (TILE_WIDTH, top + TILE_HEIGHT + 4 + len(caption) * line_height), BACKGROUND)
-    draw = ImageDraw.Draw(drawn)
-    if heading:
-        draw.rectangle((0, 0, TILE_WIDTH, top - 1), fill=tile.colour)
-    for row, line in enumerate(heading):
-        draw.text((4, 1 + row * line_height), line, fill="white", font=font)
-    try:
-        small = Image.fromarray(_thumbnail(tile.picture))
-        drawn.paste(small, ((TILE_WIDTH - small.width) // 2, top + (TILE_HEIGHT - small.height) // 2))
-    except DataError:
-        draw.rectangle((0, top, TILE_WIDTH - 1, top + TILE_HEIGHT - 1), fill="#4a4a4a")
-        middle = (TILE_WIDTH / 2, top + TILE_HEIGHT / 2)
-        draw.text(middle, "cannot be shown", fill="white", font=font, anchor="mm")
-    for row, line in enumerate(caption):
-        draw.text((0, top + TILE_HEIGHT + 4 + row * line_height), line, fill="white", font=font)
-    return drawn
-
-
-def _thumbnail(picture: Picture) -> np.ndarray:
-    if picture.path.suffix.lower() not in SUFFIXES:
-        raise DataError(f"{picture.path} is no picture", expected="a picture", fix="none")
-    photograph = read_photograph(picture.path, at_least=(TILE_HEIGHT, TILE_WIDTH))
-    size = fitted_size(photograph.full_size, TILE_WIDTH)
-    if size[0] > TILE_HEIGHT:
-        size = TILE_HEIGHT, max(1, round(size[1] * TILE_HEIGHT / size[0]))
-    masks = {}
-    for kind, path in picture.masks.items():
-        try:
-            masks[kind] = shrink_mask(read_mask(path), size)
-        except DataError:
-            continue
-    return paint_masks(shrink_photograph(photograph.pixels_HW3, size), masks)
-
-
-def _legend(width: int, font: Font, kinds: list[str]) -> Image.Image:
-    from PIL import Image, ImageDraw
-
-    band = Image.new("RGB", (width, TEXT + 10 if kinds else 1), "#000000")
-    draw = ImageDraw.Draw(band)
-    x = float(GAP)
-    for kind in sorted(kinds, key=lambda kind: list(LESION_COLOURS).index(kind) if kind in LESION_COLOURS else 99):
-        draw.rectangle((x, 3, x + TEXT, 3 + TEXT), fill=colour_of(kind, kinds))
-        draw.text((x + TEXT + 6, 2), f"{kind} mask", fill="white", font=font)
-        x += font.getlength(f"{kind} mask") + 3 * TEXT
-    return band
-
-
-def _text_band(texts: list[str], width: int, font: Font, colour: str) -> Image.Image:
-    from PIL import Image, ImageDraw
-
-    lines = [line for text in texts for line in _wrap(text, width - 2 * GAP, font)]
-    height = int(font.getbbox("Ag")[3]) + 6
-    band = Image.new("RGB", (width, height * len(lines) + 6), colour)
-    draw = ImageDraw.Draw(band)
-    for row, line in enumerate(lines):
-        draw.text((GAP, 4 + row * height), line, fill="white", font=font)
-    return band
-
-
-def _wrap(text: str, width: float, font: Font) -> list[str]:
-    """Lines that fit; a word that is too long by itself (a file's name) is broken."""
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if font.getlength(longer) <= width:
-            lines[-1] = longer
-            continue
-        if lines[-1]:
-            lines.append("")
-        for letter in word:
-            if lines[-1] and font.getlength(lines[-1] + letter) > width:
-                lines.append("")
-            lines[-1] += letter
-    return lines

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image, ImageFont
 
 from shared.doctor import ERROR, NOTE, WARNING, Diagnosis, Picture, Sample, draw_contact_sheet
-from shared.doctor.sheet import COLUMNS, TEXT, TILES_PER_KIND, _rows, _sections, _Tile, _wrap
+from shared.doctor.sheet import COLUMNS, TILES_PER_KIND, _rows, _sections
+from shared.doctor.tile import TEXT, Tile, wrap
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_kinds_share_rows_and_long_ones_are_counted(photograph: Path) -> None:
 
 
 def test_rows_keep_groups_together(photograph: Path) -> None:
-    groups = [[_Tile(Picture(photograph), "")] * size for size in (2, 2, 2, 1, 5, 1)]
+    groups = [[Tile(Picture(photograph), "")] * size for size in (2, 2, 2, 1, 5, 1)]
     assert [len(row) for row in _rows(groups)] == [4, 3, 5, 1]
     assert max(len(row) for row in _rows(groups)) <= COLUMNS
 
@@ -88,6 +89,6 @@ def test_rows_keep_groups_together(photograph: Path) -> None:
 @pytest.mark.parametrize("text", ["a b c", "word " * 40, "x" * 300, "short " + "y" * 100 + " end", ""])
 def test_wrapped_lines_fit_and_lose_nothing(text: str) -> None:
     font = ImageFont.load_default(TEXT)
-    lines = _wrap(text, 120, font)
+    lines = wrap(text, 120, font)
     assert all(font.getlength(line) <= 120 for line in lines)
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
