@@ -23,13 +23,13 @@ from typing import IO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
-from tqdm import tqdm
 
 from shared.data.field_of_view import WORK_WIDTH, find_field_of_view
 from shared.data.geometry import disc_mask, plan_canvas, to_canvas
 from shared.data.photograph import read_photograph
 from shared.errors import DataError
 from shared.files import atomic_write
+from shared.progress import progress_bar
 
 SAME_EYE = 0.54
 COPY = 0.96
@@ -72,7 +72,8 @@ def fingerprints(paths: Sequence[str | Path], *, num_workers: int = 2) -> NDArra
     """`fingerprint` of many photographs, ``[N, 2, 64, 64]``, with a progress bar for more than 100."""
     with ThreadPoolExecutor(max(1, num_workers)) as pool:
         made = pool.map(fingerprint, paths)
-        bar = tqdm(made, total=len(paths), desc="looking for duplicates", disable=len(paths) <= PROGRESS_FROM)
+        few = len(paths) <= PROGRESS_FROM
+        bar = progress_bar(made, total=len(paths), desc="looking for duplicates", unit="photo", disable=few)
         return np.stack([*bar]) if len(paths) else np.zeros((0, 2, _SIZE, _SIZE), np.float16)
 
 

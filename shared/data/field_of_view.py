@@ -66,19 +66,20 @@ def find_field_of_view(
     mask_HW = _largest_component(np.asarray(small.convert("L")) > LUMINANCE)
     if mask_HW.mean() < 0.05:
         raise _refusal(name, f"it is too dark or has no field of view ({mask_HW.mean():.1%} of it is bright)")
+    up_y, up_x = height / mask_HW.shape[0], width / mask_HW.shape[1]
+    filled = bool(mask_HW.mean() >= 0.95)
     top, left, bottom, right = _box(mask_HW)
+    # A photograph cut off above and below may have been padded since: the cut is then a rim, but no part of a circle.
+    mask_HW, small_HW3 = mask_HW[top:bottom, left:right], small_HW3[top:bottom, left:right]
     circle = _fit_circle(mask_HW)
     if circle is None:
-        _check_frame(mask_HW, small_HW3, name)
-        circle = _Circle(
-            (top + bottom - 1) / 2, (left + right - 1) / 2, float(np.hypot(bottom - top, right - left)) / 2
-        )
+        _check_frame(filled, small_HW3[mask_HW], name)
+        circle = _Circle((bottom - top - 1) / 2, (right - left - 1) / 2, float(np.hypot(*mask_HW.shape)) / 2)
     else:
         _check_disc(mask_HW, small_HW3, circle, name)
-    up_y, up_x = height / mask_HW.shape[0], width / mask_HW.shape[1]
     field = FieldOfView(
-        centre_y=(circle.centre_y + 0.5) * up_y - 0.5,
-        centre_x=(circle.centre_x + 0.5) * up_x - 0.5,
+        centre_y=(circle.centre_y + top + 0.5) * up_y - 0.5,
+        centre_x=(circle.centre_x + left + 0.5) * up_x - 0.5,
         diameter=2 * circle.radius * (up_y + up_x) / 2,
         box=(top * up_y, left * up_x, bottom * up_y, right * up_x),
     )
@@ -147,6 +148,9 @@ def _check_disc(mask_HW: NDArray[np.bool_], photo_HW3: NDArray[np.uint8], circle
         raise _refusal(name, f"its bright part is not round (overlap with the best circle {overlap:.2f}, least 0.85)")
     if circle.agreement < 0.6:  # [0.84 .. 0.98]
         raise _refusal(name, f"only {circle.agreement:.0%} of its outline lie on a circle")
+    seen = mask_HW.sum() / (np.pi * circle.radius**2)
+    if seen < 0.65:  # [0.90 .. 0.95]
+        raise _refusal(name, f"only {seen:.0%} of its round field can be seen")
     surround = (~mask_HW & ~disc_HW).sum() / max(1, (~mask_HW | ~disc_HW).sum())
     if surround < 0.6:
         raise _refusal(
@@ -159,11 +163,11 @@ def _check_disc(mask_HW: NDArray[np.bool_], photo_HW3: NDArray[np.uint8], circle
         raise _refusal(name, f"its colours are not a retina's ({colours})")
 
 
-def _check_frame(mask_HW: NDArray[np.bool_], photo_HW3: NDArray[np.uint8], name: str) -> None:
+def _check_frame(filled: bool, pixels_N3: NDArray[np.uint8], name: str) -> None:
     """Without a rim only colour can tell, so its limits are what IDRiD's photographs measure (in brackets)."""
-    if mask_HW.mean() < 0.95:
+    if not filled:
         raise _refusal(name, "its bright part is neither a disc nor fills the frame")
-    colours = _measure_colours(photo_HW3[mask_HW], name)
+    colours = _measure_colours(pixels_N3, name)
     like_retina = (
         colours.red > 1.4 * colours.green  # [1.54 .. 3.9]
         and colours.red > 1.8 * colours.blue  # [1.99 ..]

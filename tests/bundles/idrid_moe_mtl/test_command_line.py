@@ -1,0 +1,82 @@
+"""The command line as users type it: the last line of an error, Ctrl-C, and `kill -9`."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.support.bundle import REPOSITORY, command, run_command
+
+NAME = "idrid_moe_mtl"
+
+
+def last_lines(done, count=3):
+    return "\n".join(done.stderr.strip().splitlines()[-count:])
+
+
+def short(tiny, **more):
+    keep = {key: value for key, value in tiny.items() if key not in ("output_dir",)}
+    return {key: str(value) for key, value in (keep | more).items()}
+
+
+@pytest.mark.parametrize(
+    ("keys", "text"),
+    [
+        ({"epochs": "5"}, "--epochs: did you mean --max_epochs?"),
+        ({"dataset_dir": "no/such/folder"}, "A. Segmentation"),
+        ({"backbone": "resnet51"}, "resnet50"),
+        ({"pretrained": "imagnet"}, "--pretrained imagenet"),
+        ({"pretrained": "no/such/file.pth"}, "--pretrained scratch"),
+    ],
+    ids=["key", "dataset", "backbone", "pretrained", "weights file"],
+)
+def test_the_cause_is_the_last_thing_printed(tiny, home, keys, text):
+    done = run_command(command("training", NAME, "train", **short(tiny, **keys)), home=home)
+    assert done.returncode == 1
+    assert text in last_lines(done, 12)
+    assert "Failed to" not in last_lines(done, 3)
+
+
+def start(arguments, home):
+    environment = os.environ | {"EYE_BUNDLES_HOME": str(home), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        arguments, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def wait_for(condition, process, seconds=200):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and process.poll() is None:
+        if condition():
+            return
+        time.sleep(0.05)
+    process.kill()
+    raise AssertionError(f"nothing happened; output: {process.communicate()[0][-3000:]}")
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
+def test_a_run_that_was_ended_in_an_epoch_continues_to_the_same_curve(tiny, home, tmp_path, number):
+    keys = short(tiny, max_epochs="3", batches_per_epoch="12")
+    whole = run_command(command("training", NAME, "train", **keys, output_dir=str(tmp_path / "whole")), home=home)
+    assert whole.returncode == 0, whole.stdout[-2000:] + whole.stderr[-2000:]
+    folder = tmp_path / "parts"
+    arguments = command("training", NAME, "train", **keys, output_dir=str(folder))
+    process = start(arguments, home)
+    wait_for(lambda: (folder / "checkpoint.pt").is_file(), process)
+    time.sleep(0.3)  # into the second epoch
+    process.send_signal(number)
+    output = process.communicate(timeout=120)[0]
+    if number == signal.SIGINT:
+        assert process.returncode == 0, output[-2000:]
+        assert f"--output_dir {folder}" in output
+    rows = json.loads((folder / "history.json").read_text())
+    assert 1 <= len(rows) < 3
+    rest = run_command(arguments, home=home)
+    assert rest.returncode == 0, rest.stdout[-2000:] + rest.stderr[-2000:]
+    assert "continuing from" in rest.stdout
+    expected = json.loads((tmp_path / "whole" / "history.json").read_text())
+    assert json.loads((folder / "history.json").read_text()) == expected
