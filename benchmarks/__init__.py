@@ -1,0 +1,1 @@
+"""Measurements against the published design: `python -m benchmarks`, see README.md."""
