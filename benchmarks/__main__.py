@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     parsing.add_argument("--backbone", choices=BACKBONES, default=options.backbone)
     parsing.add_argument("--repeats", type=int, default=7, help="pairs that are timed for each row")
     parsing.add_argument(
-        "--rows", default=",".join(GROUPS), help=f"groups, or words in a row's name: {','.join(GROUPS)}"
+        "--rows", nargs="+", default=list(GROUPS), help=f"groups, or parts of 'group: row'; default: {' '.join(GROUPS)}"
     )
     parsing.add_argument("--threads", type=int, default=0, help="0: as many as PyTorch takes")
     parsing.add_argument("--device", default=options.device, help="cpu or cuda")
@@ -46,10 +46,13 @@ def parser() -> argparse.ArgumentParser:
     return parsing
 
 
-def choose(cases: Sequence[Case], wanted: str) -> list[Case]:
-    """The cases whose group, or a part of whose name, is among the comma-separated words."""
-    words = [word.strip().lower() for word in wanted.split(",") if word.strip()]
-    return [case for case in cases if any(word == case.group or word in case.name.lower() for word in words)]
+def choose(cases: Sequence[Case], wanted: Sequence[str]) -> list[Case]:
+    """The cases whose group is among the words, or whose group and name hold one of them."""
+    return [
+        case
+        for case in cases
+        if any(word == case.group or (word not in GROUPS and word in f"{case.group}: {case.name}") for word in wanted)
+    ]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

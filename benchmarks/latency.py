@@ -54,7 +54,7 @@ class LatencyWork:
         torch.manual_seed(seed)
         self.parts = {name: parser.get_parsed_content(name) for name in ("preprocessing", "inferer", "postprocessing")}
         self.network = parser.get_parsed_content("network").eval()
-        self.device, self.tasks = parser.get_parsed_content("device"), parse_tasks(parser.config["tasks"])
+        self.device, self.tasks = parser.get_parsed_content("device"), parse_tasks(parser.get_parsed_content("tasks"))
         self.folder = tempfile.TemporaryDirectory()
         self.thresholds: dict[str, float] = {}
         self.seconds: dict[str, list[float]] = {}

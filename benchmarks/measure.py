@@ -40,6 +40,8 @@ def measure(case: Case, *, repeats: int, threads: int = 0) -> Row:
         sides = [side for side in (case.reference, case.ours) if side is not None]
         for side in sides:
             hosts.append(Host(side, threads=threads))
+        for host in hosts:
+            host.ready()
         agreement, equal = agree(case, hosts)
         for host in hosts:
             host.ask("once")

@@ -18,7 +18,7 @@ from shared.losses import GateLoss, MultiTaskLoss, OneHotFocalLoss
 from shared.networks import MultiTaskNetwork, parameter_groups
 from shared.tasks import GRADE, MASK, TaskList, parse_tasks
 
-TASKS = [
+TASKS: list[dict[str, Any]] = [
     {"name": "RG", "kind": "grade", "num_classes": 5},
     {"name": "MER", "kind": "grade", "num_classes": 3},
     *({"name": name, "kind": "mask"} for name in ("MA", "HE", "EX", "SE", "OD")),
@@ -71,7 +71,7 @@ class NetworkWork:
         else:
             if experts == "gate":
                 ours.set_routing_rule("dense")
-            self.network.to(device=device, memory_format=torch.channels_last)
+            self.network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         generator = torch.Generator().manual_seed(seed)
         self.image_B3HW = torch.randn(batch, 3, *size, generator=generator).to(device)
         self.labels = draw_labels(self.tasks, batch=batch, size=size, generator=generator, device=device)
@@ -84,6 +84,7 @@ class NetworkWork:
     def once(self) -> None:
         if self.optimizer is None:
             self.infer(amp=self.amp)
+            return
         for kind in self.batches:
             self.optimizer.zero_grad()
             self.objective(kind, amp=self.amp).backward()
@@ -95,7 +96,7 @@ class NetworkWork:
         amp = self.amp and not exact
         if not self.batches:
             return {name: to_array(value) for name, value in self.infer(amp=amp).items() if "gate" not in name}
-        found = {}
+        found: dict[str, NDArray] = {}
         with deterministic(self.network):
             for kind in self.batches:
                 self.network.zero_grad()

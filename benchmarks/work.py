@@ -54,6 +54,9 @@ class Host:
         self.process = context.Process(target=_serve, args=(theirs, side, threads), daemon=True)
         self.process.start()
         theirs.close()
+
+    def ready(self) -> None:
+        """Wait until the work is built."""
         self._receive()
 
     def ask(self, what: str, **options: Any) -> Any:
