@@ -24,7 +24,7 @@ train: $(READY)
 	$(PY) -m monai.bundle run training --config_file "['$(BUNDLE)/train.json','$(BUNDLE)/quickstart.json']" $(ARGS)
 
 test: $(READY)
-	$(PY) -m pytest -m "not e2e" $(ARGS)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -m "not e2e" -n $(or $(JOBS),2) --dist loadfile $(ARGS)
 
 test-e2e: $(READY)
 	$(PY) -m pytest -m e2e $(ARGS)

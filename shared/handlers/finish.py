@@ -66,6 +66,10 @@ class FinishRun:
     def finish(self, engine: Engine) -> None:
         """Evaluate, write, draw, publish, print; or say how to go on with a run that was stopped."""
         if not is_main_process():
+            if not engine.should_terminate:
+                # The main process evaluates twice, and its metrics are summed over processes: take part in both.
+                self.evaluator.run()
+                self.evaluator.run()
             return
         if engine.should_terminate:
             where = f"epoch {engine.state.epoch}, iteration {engine.state.iteration}"

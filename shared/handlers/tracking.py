@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,19 @@ from monai.handlers import MLFlowHandler
 
 from shared.engines.history import History
 from shared.workflow.processes import is_main_process
+
+
+@contextmanager
+def one_at_a_time(tracking_uri: str) -> Iterator[None]:
+    """Let one process at a time open a SQLite store: several that create it at once break it."""
+    if not tracking_uri.startswith("sqlite:///"):
+        yield
+        return
+    import fcntl
+
+    with Path(f"{tracking_uri.removeprefix('sqlite:///')}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def allowed_name(name: str) -> str:
@@ -46,13 +60,16 @@ class TrackRun(MLFlowHandler):
         history: History | None = None,
         tags: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(
-            tracking_uri=tracking_uri,
-            experiment_name=experiment_name,
-            run_name=run_name,
-            iteration_log=False,
-            experiment_param={name: str(value)[:500] for name, value in (parameters or {}).items()},
-        )
+        if is_main_process():
+            with one_at_a_time(tracking_uri):
+                super().__init__(
+                    tracking_uri=tracking_uri,
+                    experiment_name=experiment_name,
+                    run_name=run_name,
+                    iteration_log=False,
+                    experiment_param={name: str(value)[:500] for name, value in (parameters or {}).items()},
+                )
+                self._set_experiment()
         self.output_dir, self.history, self.tags = Path(output_dir), history, dict(tags or {})
 
     @property

@@ -42,9 +42,11 @@ def command(run_id: str, bundle: str, *names: str, **overrides: Any) -> list[str
     return [sys.executable, "-m", "monai.bundle", "run", run_id, "--config_file", listed, *options]
 
 
-def run_command(arguments: list[str], *, home: Path, timeout: float = 280, cwd: Path = REPOSITORY) -> Any:
-    """Run a command from the repository's root with `home` as workspace, one thread, output captured."""
-    environment = os.environ | {"EYE_BUNDLES_HOME": str(home), "OMP_NUM_THREADS": "1"}
+def run_command(
+    arguments: list[str], *, home: Path, timeout: float = 280, cwd: Path = REPOSITORY, threads: int | None = 1
+) -> Any:
+    """Run a command from the repository's root with `home` as workspace, output captured."""
+    environment = os.environ | {"EYE_BUNDLES_HOME": str(home)} | ({"OMP_NUM_THREADS": str(threads)} if threads else {})
     return subprocess.run(
         arguments, cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout, check=False
     )

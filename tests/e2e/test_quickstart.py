@@ -1,0 +1,41 @@
+"""The quickstart at full size, as `make train` runs it: it learns, and says where everything is."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.bundle import command, run_command
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2400)]
+
+
+def test_the_quickstart_learns_and_its_model_evaluates_and_reads(home, tmp_path):
+    models = tmp_path / "models"
+    run = command("training", "idrid_moe_mtl", "train", "quickstart", models_dir=models)
+    done = run_command(run, home=home, timeout=2000, threads=None)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "PHANTOM DATA" in done.stdout
+    model = Path(re.search(r"^best model   (\S+)", done.stdout, flags=re.M)[1])
+    assert model.is_file()
+    pictures = Path(re.search(r"^pictures     (\S+)", done.stdout, flags=re.M)[1])
+    assert len(list(pictures.glob("*.png"))) >= 5
+    rows = json.loads((model.parent / "history.json").read_text())
+    first, best = rows[0], max(rows, key=lambda row: row["score"])
+    assert best["Dice_mean"] > first["Dice_mean"] + 0.1
+    assert best["Dice_OD"] > 0.7
+    assert best["accuracy_mean"] > first["accuracy_mean"]
+    assert rows[-1]["loss"] < 0.8 * first["loss"]
+
+    ckpt = {"ckpt_path": models / "model.pt"}
+    evaluation = command("evaluating", "idrid_moe_mtl", "train", "quickstart", "evaluate", **ckpt)
+    done = run_command(evaluation, home=home, timeout=600, threads=None)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "split 'test'" in done.stdout
+    assert "leakage-free" in done.stdout
+    findings = tmp_path / "findings"
+    inference = command("inference", "idrid_moe_mtl", "inference", "quickstart", **ckpt, output_dir=findings)
+    done = run_command(inference, home=home, timeout=600, threads=None)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert len(list((findings / "json").iterdir())) == 12
