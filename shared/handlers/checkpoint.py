@@ -46,11 +46,13 @@ class RunCheckpoint:
         engine.add_event_handler(Events.EPOCH_COMPLETED(every=self.interval), self.save)
         engine.add_event_handler(Events.TERMINATE, self.save_within_epoch)
 
-    def save(self, engine: Engine) -> None:
+    def save(self, engine: Any) -> None:
         """Write everything, with the engine's position; one process of several does."""
         if not is_main_process():
             return
+        scaler = getattr(engine, "scaler", None)
         state = {
+            "scaler": scaler.state_dict() if scaler is not None else {},
             "iteration": engine.state.iteration,
             "epoch_length": engine.state.epoch_length,
             "objects": {name: item.state_dict() for name, item in self.objects.items()},
@@ -62,7 +64,7 @@ class RunCheckpoint:
         if engine.state.iteration % engine.state.epoch_length:
             self.save(engine)
 
-    def load(self, engine: Engine) -> None:
+    def load(self, engine: Any) -> None:
         """Continue from the checkpoint, if there is one to continue from."""
         if self.source is None or not (self.source.is_file() or self.required):
             return
@@ -84,6 +86,8 @@ class RunCheckpoint:
                 expected=f"{engine.state.epoch_length}, as configured now",
                 fix="continue with the same data and batch settings, or start afresh with --resume never",
             )
+        if getattr(engine, "scaler", None) is not None and state.get("scaler"):
+            engine.scaler.load_state_dict(state["scaler"])
         engine.state.iteration = state["iteration"]
         engine.state.epoch = state["iteration"] // state["epoch_length"]
         log.info("continuing from %s: epoch %d, iteration %d", self.source, engine.state.epoch, state["iteration"])

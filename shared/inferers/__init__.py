@@ -1,6 +1,6 @@
 """How a network meets an image: whole or by windows, in which precision."""
 
-from shared.inferers.autocast import AutocastInferer, autocast_dtype
+from shared.inferers.autocast import AutocastInferer, autocast_dtype, needs_scaler
 from shared.inferers.sliding_window import MultiTaskSlidingWindowInferer
 
-__all__ = ["AutocastInferer", "MultiTaskSlidingWindowInferer", "autocast_dtype"]
+__all__ = ["AutocastInferer", "MultiTaskSlidingWindowInferer", "autocast_dtype", "needs_scaler"]

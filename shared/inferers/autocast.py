@@ -27,6 +27,11 @@ def autocast_dtype(device: torch.device | str) -> torch.dtype | None:
     return None
 
 
+def needs_scaler(*, device: torch.device | str, amp: bool) -> bool:
+    """Whether training needs a gradient scaler: with float16, whose small gradients would vanish; `amp` of a trainer."""
+    return amp and autocast_dtype(device) == torch.float16
+
+
 def to_float(output: Any) -> Any:
     """Floating-point tensors of a nested output in float32, the rest unchanged."""
     if isinstance(output, Tensor):

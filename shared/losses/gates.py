@@ -36,6 +36,10 @@ class GateLoss(nn.Module):
     Args:
         scoring: "softmax" or "sigmoid", as in the router.
         sparsity, balance, entropy, z: weights of the terms.
+        memory: 0..1, how much of the balance term's mean is remembered from earlier batches. A batch with one
+            photograph of a task cannot tell "all on one expert" from "each its own": without memory, balance and
+            entropy together send every photograph to one expert. 0 is the published form.
+        num_tasks, num_experts: T and E, needed for the memory.
         on: "normalised" scores or "raw" ones in the balance term; raw is the published form, which compares
             something that does not sum to one.
         reduction: over tasks, "mean" or "sum" (published).
@@ -49,6 +53,9 @@ class GateLoss(nn.Module):
         balance: float = 1e-2,
         entropy: float = 0.0,
         z: float = 1e-3,
+        memory: float = 0.0,
+        num_tasks: int = 0,
+        num_experts: int = 0,
         on: str = "normalised",
         reduction: str = "mean",
     ) -> None:
@@ -61,7 +68,13 @@ class GateLoss(nn.Module):
             if value not in allowed:
                 raise ValueError(f"{key}={value!r}: use one of {allowed}")
         self.scoring, self.on, self.reduction = scoring, on, reduction
+        if memory and not (num_tasks and num_experts):
+            raise ValueError("memory needs num_tasks and num_experts")
         self.weights = (sparsity, balance, entropy, z)
+        self.memory = memory
+        self.mean_TE: Tensor
+        uniform_TE = torch.full((num_tasks, num_experts), 1.0 / max(1, num_experts))
+        self.register_buffer("mean_TE", uniform_TE, persistent=memory > 0)
 
     def terms(self, logits_BTE: Tensor, used_BT: Tensor) -> GateTerms:
         """The four unweighted terms.
@@ -85,6 +98,8 @@ class GateLoss(nn.Module):
         active_T = count_T > 0
         weight_BT = used_B1T / count_T.clamp_min(1)
         mean_TE = torch.einsum("bt,bte->te", weight_BT, balanced_BTE)
+        if self.memory:
+            mean_TE = self._remember(mean_TE, active_T)
         kl_T = -(mean_TE.clamp_min(1e-12) * num_experts).log().mean(-1) / num_experts
         per_task_T = (
             (weight_BT * scores_BTE.mean(-1)).sum(0),
@@ -94,6 +109,14 @@ class GateLoss(nn.Module):
         )
         divisor = 1.0 if self.reduction == "sum" else active_T.sum().clamp_min(1).to(logits_BTE.dtype)
         return GateTerms(*(term_T.sum() / divisor for term_T in per_task_T))
+
+    def _remember(self, mean_TE: Tensor, active_T: Tensor) -> Tensor:
+        """Blend with the running mean, which is updated for the tasks in use; the gradient keeps its size."""
+        self.mean_TE = self.mean_TE.to(mean_TE)
+        blended_TE = self.memory * self.mean_TE + (1 - self.memory) * mean_TE.detach()
+        if self.training:
+            self.mean_TE = torch.where(active_T.unsqueeze(1), blended_TE, self.mean_TE)
+        return blended_TE + mean_TE - mean_TE.detach()
 
     def forward(self, logits_BTE: Tensor, used_BT: Tensor) -> Tensor:
         """Weighted sum of the terms, 0-d."""

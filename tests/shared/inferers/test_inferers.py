@@ -4,7 +4,7 @@ import pytest
 import torch
 from monai.inferers import SlidingWindowInferer
 
-from shared.inferers import AutocastInferer, MultiTaskSlidingWindowInferer, autocast_dtype
+from shared.inferers import AutocastInferer, MultiTaskSlidingWindowInferer, autocast_dtype, needs_scaler
 
 
 class TwoHeads(torch.nn.Module):
@@ -45,6 +45,13 @@ def test_with_amp_the_network_runs_reduced_where_that_is_fast_and_returns_float3
     assert network.dtypes == [autocast_dtype("cpu") or torch.float32]
     assert {value.dtype for value in outputs.values()} == {torch.float32}
     torch.testing.assert_close(outputs["pred"], network.conv(image), atol=0.05, rtol=0.05)
+
+
+def test_only_float16_needs_a_scaler(monkeypatch):
+    for dtype, needed in ((torch.float16, True), (torch.bfloat16, False), (None, False)):
+        monkeypatch.setattr("shared.inferers.autocast.autocast_dtype", lambda device, dtype=dtype: dtype)
+        assert needs_scaler(device="cuda", amp=True) is needed
+        assert needs_scaler(device="cuda", amp=False) is False
 
 
 def test_a_device_without_reduced_precision_keeps_float32():

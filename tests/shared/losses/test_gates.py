@@ -62,6 +62,41 @@ def test_published_gate_losses_are_least_when_all_experts_share_alike():
     torch.testing.assert_close(scores_BE.mean(0), torch.full((3,), 1 / 3), atol=0.02, rtol=0)
 
 
+def spread(memory):
+    """Mean scores of the experts after training six free gates, one photograph per step."""
+    more = {"memory": memory, "num_tasks": 1, "num_experts": 3} if memory else {}
+    loss = GateLoss(balance=1.0, entropy=1.0, z=0.1, **more)
+    logits = torch.randn(6, 1, 3, generator=torch.Generator().manual_seed(0)).mul(0.1)
+    logits[..., 0] += 0.3
+    logits.requires_grad_()
+    optimiser = torch.optim.SGD([logits], lr=0.5)
+    for step in range(1200):
+        optimiser.zero_grad()
+        b = step % 6
+        loss(logits[b : b + 1], torch.ones(1, 1, dtype=torch.bool)).backward()
+        optimiser.step()
+    return logits.detach()[:, 0].softmax(1).mean(0)
+
+
+def test_memory_keeps_single_photographs_from_collapsing_onto_one_expert():
+    assert spread(memory=0.0).max() > 0.9
+    assert spread(memory=0.9).max() < 0.75
+
+
+def test_memory_changes_the_mean_not_the_size_of_the_gradient():
+    logits = torch.randn(4, 2, 3, requires_grad=True)
+    used = torch.ones(4, 2, dtype=torch.bool)
+    plain = GateLoss(balance=1.0, z=0.0)
+    (expected,) = torch.autograd.grad(plain(logits, used), logits)
+    kept = GateLoss(balance=1.0, z=0.0, memory=0.9, num_tasks=2, num_experts=3)
+    for _ in range(200):  # the running mean reaches the batch's own
+        kept(logits.detach(), used)
+    (gradient,) = torch.autograd.grad(kept(logits, used), logits)
+    torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-7)
+    assert "mean_TE" in kept.state_dict()
+    assert "mean_TE" not in plain.state_dict()
+
+
 def test_unused_pairs_have_no_gradient_and_no_pair_gives_zero():
     logits = torch.randn(2, 2, 3, requires_grad=True)
     used = torch.tensor([[True, False], [False, False]])
@@ -71,7 +106,7 @@ def test_unused_pairs_have_no_gradient_and_no_pair_gives_zero():
     assert float(GateLoss(entropy=0.1)(torch.randn(2, 2, 3), torch.zeros(2, 2, dtype=torch.bool))) == 0
 
 
-@pytest.mark.parametrize("wrong", [{"scoring": "relu"}, {"on": "both"}, {"reduction": "max"}])
+@pytest.mark.parametrize("wrong", [{"scoring": "relu"}, {"on": "both"}, {"reduction": "max"}, {"memory": 0.9}])
 def test_wrong_choices_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         GateLoss(**wrong)
