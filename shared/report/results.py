@@ -1,0 +1,73 @@
+"""Tables for documentation, made from what a run wrote: no number is copied by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from shared.errors import DataError
+
+COLUMNS = {
+    "dice": "Dice",
+    "iou": "IoU",
+    "sensitivity": "sensitivity",
+    "average_precision": "AP exact",
+    "aupr_11": "AUPR-11",
+    "aupr_33": "AUPR-33",
+    "accuracy": "accuracy",
+    "joint_accuracy": "joint accuracy",
+    "kappa": "kappa",
+    "auroc": "AUROC",
+}
+
+
+def results(run: str) -> str:
+    """A run's report as Markdown: one table per subset of its photographs, and where the numbers come from.
+
+    Args:
+        run: the folder of a training or evaluation run, holding `metrics.json`.
+
+    Raises:
+        DataError: there is no report in the folder.
+    """
+    file = Path(run) / "metrics.json"
+    if not file.is_file():
+        raise DataError(f"no {file}", expected="the folder of a finished run", fix="evaluate the model first")
+    report = json.loads(file.read_text())
+    subsets = list(dict.fromkeys(row["subset"] for row in report["metrics"]))
+    tables = [table(report["metrics"], subset=subset, split=report["split"]) for subset in subsets]
+    return "\n\n".join([source(report["provenance"]), *tables])
+
+
+def table(rows: list[dict[str, Any]], *, subset: str, split: str) -> str:
+    """One Markdown table: a row per task, a column per metric, 95 % intervals in brackets."""
+    rows = [row for row in rows if row["subset"] == subset and row["value"] is not None]
+    metrics = [name for name in COLUMNS if any(row["metric"] == name for row in rows)]
+    cells = {(row["task"], row["metric"]): cell(row) for row in rows}
+    lines = [f"| {split}: {subset} | n | " + " | ".join(COLUMNS[name] for name in metrics) + " |"]
+    lines.append("|---" * (len(metrics) + 2) + "|")
+    for task in dict.fromkeys(row["task"] for row in rows):
+        count = next(row["n"] for row in rows if row["task"] == task)
+        lines.append(f"| {task} | {count} | " + " | ".join(cells.get((task, name), "") for name in metrics) + " |")
+    return "\n".join(lines)
+
+
+def cell(row: Mapping[str, Any]) -> str:
+    """Value and interval."""
+    interval = f" [{row['low']:.3f}, {row['high']:.3f}]" if row["low"] is not None else ""
+    return f"{row['value']:.3f}{interval}"
+
+
+def source(provenance: Mapping[str, Any]) -> str:
+    """One line that says what was run on what."""
+    versions = provenance.get("versions", {})
+    data = "PHANTOMS (drawn by a program)" if provenance.get("phantom") else "real photographs"
+    return (
+        f"{data}; backbone {provenance.get('backbone')}, {provenance.get('num_experts')} experts, "
+        f"image size {provenance.get('image_size')}, seed {provenance.get('seed')}, "
+        f"commit {provenance.get('commit')}, {str(provenance.get('date'))[:10]}, "
+        f"torch {versions.get('torch')}, MONAI {versions.get('monai')}, "
+        f"{provenance.get('hardware', {}).get('cores')} cores"
+    )

@@ -1,0 +1,30 @@
+"""Markdown tables from a run's report."""
+
+import json
+
+import pytest
+
+from shared.errors import DataError
+from shared.report.results import results
+
+ROWS = [
+    {"task": "MA", "metric": "dice", "value": 0.5, "low": 0.25, "high": 0.75, "n": 4, "subset": "all"},
+    {"task": "MA", "metric": "iou", "value": 0.333, "low": None, "high": None, "n": 4, "subset": "all"},
+    {"task": "RG", "metric": "accuracy", "value": 0.8, "low": 0.6, "high": 0.9, "n": 9, "subset": "all"},
+    {"task": "RG", "metric": "kappa", "value": None, "low": None, "high": None, "n": 9, "subset": "all"},
+]
+
+
+def test_the_numbers_of_the_report_in_a_table(tmp_path):
+    content = {"split": "test", "provenance": {"phantom": True, "backbone": "resnet18"}, "metrics": ROWS}
+    (tmp_path / "metrics.json").write_text(json.dumps(content))
+    text = results(str(tmp_path))
+    assert text.startswith("PHANTOMS")
+    assert "| test: all | n | Dice | IoU | accuracy |" in text
+    assert "| MA | 4 | 0.500 [0.250, 0.750] | 0.333 |  |" in text
+    assert "| RG | 9 |  |  | 0.800 [0.600, 0.900] |" in text
+
+
+def test_a_folder_without_report_is_refused(tmp_path):
+    with pytest.raises(DataError, match="metrics.json"):
+        results(str(tmp_path))
