@@ -12,13 +12,17 @@ import torch
 
 from shared.errors import DataError
 
+WRITABLE = "a folder that can be written, on a disk with space left; what was there before is untouched"
+ELSEWHERE = "free space, or write elsewhere: --output_dir for a run's files, the variable EYE_BUNDLES_HOME for all"
 
-def atomic_write(path: str | Path, write: Callable[[IO[bytes]], object]) -> Path:
+
+def atomic_write(path: str | Path, write: Callable[[IO[bytes]], object], *, fix: str = ELSEWHERE) -> Path:
     """Replace a file's content in one step.
 
     Args:
         path: the file; its folder is made if absent.
         write: called with a binary file to fill.
+        fix: what the user can do where it cannot be written, naming the key.
 
     Returns:
         the path.
@@ -43,14 +47,34 @@ def atomic_write(path: str | Path, write: Callable[[IO[bytes]], object]) -> Path
         if temporary is not None:
             temporary.unlink(missing_ok=True)
         # PyTorch's zip writer raises a RuntimeError of its own while it handles the full disk's OSError.
-        if isinstance(error, OSError) or isinstance(error.__context__, OSError):
-            raise DataError(
-                f"cannot write {path}: {error}",
-                expected="a folder that can be written, on a disk with space left; what was there before is untouched",
-                fix="free space, or choose another folder with --output_dir",
-            ) from error
+        system = system_error(error)
+        if system is not None:
+            raise DataError(f"cannot write {path}: {system}", expected=WRITABLE, fix=fix) from error
         raise
     return path
+
+
+def system_error(error: BaseException) -> OSError | None:
+    """The operating system's own error, also where another was raised while it was handled."""
+    while not isinstance(error, OSError):
+        if error.__context__ is None:
+            return None
+        error = error.__context__
+    return error
+
+
+def check_writable(folder: str | Path, *, fix: str = ELSEWHERE) -> None:
+    """Make a folder and try to write in it.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise DataError(f"cannot write into {folder}: {error}", expected=WRITABLE, fix=fix) from error
 
 
 def write_text(path: str | Path, text: str) -> Path:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from shared.errors import CheckpointError
-from shared.files import save_tensors
+from shared.files import atomic_write, save_tensors
 from shared.handlers.load import load_weights, read_tensors
 from shared.workflow.processes import is_main_process
 
@@ -30,7 +32,8 @@ class RunCheckpoint:
         interval: save every so many epochs (and at the end, and when stopped).
 
     Raises:
-        CheckpointError: at the start, for a checkpoint of another architecture or an unreadable file.
+        CheckpointError: at the start, for a checkpoint of another architecture, an unreadable file, or one that lies
+            without the best model of its run.
     """
 
     def __init__(
@@ -88,6 +91,25 @@ class RunCheckpoint:
             )
         if getattr(engine, "scaler", None) is not None and state.get("scaler"):
             engine.scaler.load_state_dict(state["scaler"])
+        self.bring_best_model(self.source)
         engine.state.iteration = state["iteration"]
         engine.state.epoch = state["iteration"] // state["epoch_length"]
         log.info("continuing from %s: epoch %d, iteration %d", self.source, engine.state.epoch, state["iteration"])
+
+    def bring_best_model(self, source: Path) -> None:
+        """Copy the best model so far from the checkpoint's folder into this run's: its end needs it."""
+        history = self.objects.get("history")
+        best = getattr(history, "best", None)
+        if best is None or source.parent.resolve() == self.path.parent.resolve() or not is_main_process():
+            return
+        model = source.with_name("model.pt")
+        if not model.is_file():
+            raise CheckpointError(
+                f"there is no model.pt beside {source}, whose best epoch so far is {best['epoch']:.0f}",
+                expected="the folder of the run, with checkpoint.pt, model.pt and model.json",
+                fix="copy these files together, or start afresh with --resume never",
+            )
+        for file in (model.with_suffix(".json"), model):
+            if file.is_file():
+                with file.open("rb") as content:
+                    atomic_write(self.path.with_name(file.name), functools.partial(shutil.copyfileobj, content))

@@ -12,6 +12,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from shared.errors import CheckpointError
+from shared.workflow.settings import check_settings
 
 log = logging.getLogger(__name__)
 
@@ -24,10 +25,13 @@ class LoadModel:
     Args:
         path: a plain state dict as `SaveBestModel` writes it.
         network: to load into.
+        settings: of this run, `shared.workflow.model_settings`; compared with those recorded beside the weights.
     """
 
-    def __init__(self, *, path: str | Path, network: torch.nn.Module) -> None:
-        self.path, self.network = Path(path), network
+    def __init__(
+        self, *, path: str | Path, network: torch.nn.Module, settings: Mapping[str, Any] | None = None
+    ) -> None:
+        self.path, self.network, self.settings = Path(path), network, dict(settings or {})
 
     def attach(self, engine: Engine) -> None:
         """Load at the start."""
@@ -37,7 +41,7 @@ class LoadModel:
         """Load now.
 
         Raises:
-            CheckpointError: no such file, unreadable, or of another architecture.
+            CheckpointError: no such file, unreadable, of another architecture, or trained with other settings.
         """
         if not self.path.is_file():
             raise CheckpointError(
@@ -48,7 +52,12 @@ class LoadModel:
         facts = read_facts(self.path)
         described = ", ".join(f"{key} {facts[key]}" for key in DESCRIBED if key in facts)
         hint = f"the weights were trained with {described}: give the same overlays or keys" if described else ""
-        load_weights(self.network, read_tensors(self.path), source=self.path, hint=hint)
+        state = read_tensors(self.path)
+        recorded = facts.get("settings", {})
+        check_settings(recorded, self.settings, source=str(self.path), config_files=facts.get("config_files", []))
+        load_weights(self.network, state, source=self.path, hint=hint)
+        if self.settings and not recorded:
+            log.warning("%s: nothing is known of the settings it was trained with, so none was compared", self.path)
         log.info("weights: %s (%s)", self.path, described or "of unknown origin")
         if facts.get("phantom"):
             log.warning("these weights were trained on PHANTOMS: what they find in real photographs means nothing")

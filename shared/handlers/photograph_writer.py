@@ -58,6 +58,7 @@ class PhotographWriter:
         self.tasks: TaskList = parse_tasks(tasks)
         self.output_dir = Path(output_dir)
         self.thresholds = {task.name: float((thresholds or {}).get(task.name, 0.5)) for task in self.tasks.masks}
+        self.not_chosen = [name for name in self.thresholds if name not in (thresholds or {})]
         self.disc_task, self.longest = disc_task, longest
         self.provenance = dict(provenance or {})
         self.refused: list[tuple[str, str]] = []
@@ -103,7 +104,8 @@ class PhotographWriter:
                 masks[task.name] = outcome.scores_SHW[position] > self.thresholds[task.name]
                 self._write_mask(masks[task.name], self.output_dir / "masks" / f"{name}_{task.name}.png")
         findings = describe_photograph(outcome, masks, tasks=self.tasks, disc_task=self.disc_task)
-        findings |= {"thresholds": self.thresholds, "provenance": self.provenance}
+        findings |= {"thresholds": self.thresholds, "thresholds_not_chosen": self.not_chosen}
+        findings["provenance"] = self.provenance
         draw_overlay(
             photo_HW3,
             masks,
@@ -139,14 +141,19 @@ class PhotographWriter:
         write_csv(self.output_dir / "summary.csv", rows, list(dict.fromkeys(key for row in rows for key in row)))
 
     def close(self, engine: Engine | None = None) -> None:
-        """Write the tables and print what was done."""
+        """Write the tables and print what was done; an engine's metrics get the counts, for tracking."""
         if self._rows:
             self.write_summary()
         refused = [{"photograph": path, "reason": reason} for path, reason in self.refused]
         write_csv(self.output_dir / "refused.csv", refused, ["photograph", "reason"])
         seconds = time.monotonic() - self._started
         each = f"{seconds / len(self.written):.2f} s" if self.written else "-"
+        if engine is not None:
+            engine.state.metrics |= {"photographs_read": len(self.written), "photographs_refused": len(self.refused)}
+            if self.written:
+                engine.state.metrics["seconds_per_photograph"] = seconds / len(self.written)
         rows: list[list[Any]] = [
+            *([["threshold 0.5", f"{', '.join(self.not_chosen)}: none was chosen"]] if self.not_chosen else []),
             ["photographs read", len(self.written)],
             ["refused", f"{len(self.refused)}" + (f" (reasons: {self.output_dir}/refused.csv)" if refused else "")],
             ["time per photograph", each],

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
@@ -41,13 +41,17 @@ class TrackRun(MLFlowHandler):
 
     Args:
         tracking_uri, experiment_name, run_name: as in MONAI; the name of a run that was stopped continues that run.
-        output_dir: the run's folder; its JSON and CSV files, `figures/` and `model.pt` become artifacts.
+        output_dir: the run's folder; its JSON and CSV files, `model.pt`, `figures/` and a few of its `overlays/` become
+            artifacts.
         parameters: hyper-parameters.
         history: logged row by row; None (evaluation) logs the engine's metrics at the end.
         tags: MLflow tags, e.g. that the data are phantoms.
     """
 
-    artifact_patterns = ("*.json", "*.csv", "model.pt", "figures/*.png")
+    # Pattern -> how many files at most.
+    artifact_patterns: ClassVar[dict[str, int | None]] = {
+        "*.json": None, "*.csv": None, "model.pt": None, "figures/*.png": None, "overlays/*.jpg": 5
+    }  # fmt: skip
 
     def __init__(
         self,
@@ -86,12 +90,23 @@ class TrackRun(MLFlowHandler):
         engine.add_event_handler(Events.EXCEPTION_RAISED, self.fail)
 
     def start(self, engine: Engine) -> None:
-        """Open or continue the run."""
+        """Open the run; one that goes on from a checkpoint continues the run of its name, finished or not."""
+        if engine.state.iteration > 0 and self.history is not None and self.cur_run is None:
+            self.cur_run = self.find_run()
+            # MLflow refuses a second value; what differs is in config-2.json and in the log.
+            self._delete_exist_param_in_dict(self.experiment_param or {})
         super().start(engine)
         run_id = self.run_id
         self.client.update_run(run_id, status="RUNNING")
         for name, value in self.tags.items():
             self.client.set_tag(run_id, name, str(value))
+
+    def find_run(self) -> Any:
+        """The newest run of this name; None where there is none."""
+        self._set_experiment()
+        experiment: Any = self.experiment
+        runs = self.client.search_runs(experiment.experiment_id, order_by=["attributes.start_time DESC"])
+        return next((run for run in runs if run.info.run_name == self.run_name), None)
 
     def epoch_completed(self, engine: Engine) -> None:
         """Log the newest row of the history."""
@@ -103,8 +118,8 @@ class TrackRun(MLFlowHandler):
         if self.history is None and engine.state.metrics:
             self._log_metrics({allowed_name(name): value for name, value in engine.state.metrics.items()})
         run_id = self.run_id
-        for pattern in self.artifact_patterns:
-            for file in sorted(self.output_dir.glob(pattern)):
+        for pattern, most in self.artifact_patterns.items():
+            for file in sorted(self.output_dir.glob(pattern))[:most]:
                 folder = file.parent.relative_to(self.output_dir).as_posix()
                 self.client.log_artifact(run_id, str(file), None if folder == "." else folder)
         stopped = engine.should_terminate

@@ -10,6 +10,7 @@ from monai.inferers import SlidingWindowInferer
 from torch import Tensor
 
 MAP = "pred"
+NEEDED = "needed_BT"
 
 
 class MultiTaskSlidingWindowInferer(SlidingWindowInferer):
@@ -26,15 +27,19 @@ class MultiTaskSlidingWindowInferer(SlidingWindowInferer):
         """The network's outputs for the whole images: ``pred`` [B,S,H,W] and the other entries [B,...]."""
         batch = inputs.shape[0]
         if batch != 1:
-            parts = [self(inputs[b : b + 1], network, *args, **kwargs) for b in range(batch)]
+            own = [
+                {key: value[b : b + 1] if key == NEEDED else value for key, value in kwargs.items()}
+                for b in range(batch)
+            ]
+            parts = [self(inputs[b : b + 1], network, *args, **own[b]) for b in range(batch)]
             return {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
         sums: dict[str, Tensor] = {}
         count = 0
 
         def maps_only(windows: Tensor, *more: Any, **keywords: Any) -> Tensor:
             nonlocal count
-            if "needed_BT" in keywords:
-                keywords["needed_BT"] = keywords["needed_BT"].expand(windows.shape[0], -1)
+            if NEEDED in keywords:
+                keywords[NEEDED] = keywords[NEEDED].expand(windows.shape[0], -1)
             outputs = network(windows, *more, **keywords)
             for key, value in outputs.items():
                 if key != MAP:

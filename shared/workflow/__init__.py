@@ -4,6 +4,7 @@ from shared.workflow.enter import enter_bundle
 from shared.workflow.paths import bundle_root, new_run_name, tracking_uri, workspace
 from shared.workflow.processes import is_main_process, join_process_group, leave_process_group, local_device
 from shared.workflow.record import hyperparameters, provenance, record_run
+from shared.workflow.settings import model_settings
 
 __all__ = [
     "bundle_root",
@@ -13,6 +14,7 @@ __all__ = [
     "join_process_group",
     "leave_process_group",
     "local_device",
+    "model_settings",
     "new_run_name",
     "provenance",
     "record_run",

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import json
 import os
 import secrets
 import time
@@ -13,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from monai.bundle import ConfigWorkflow
+
+from shared.files import check_writable
 
 HOME_VARIABLE = "EYE_BUNDLES_HOME"
 
@@ -58,14 +62,27 @@ def workspace(*, bundle_root: str) -> str:
 
 
 def new_run_name() -> str:
-    """A name for one run: date, time and four random hexadecimal digits, so that two runs never share it."""
+    """A name for one run: date, time and four random hexadecimal digits, so that two runs never share it.
+
+    A training run that goes on in its folder (`--output_dir`) keeps its name.
+    """
+    workflow = running_workflow()
+    config: Any = workflow.parser.config if workflow is not None else {}
+    folder = Path(str(config.get("output_dir", "")))
+    if config.get("resume", "never") != "never" and (folder / "checkpoint.pt").is_file():
+        with contextlib.suppress(OSError, KeyError, ValueError):
+            return str(json.loads((folder / "run.json").read_text())["run_name"])
     return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
 
 
 def tracking_uri(*, workspace: str) -> str:
-    """Address of the one MLflow store of all bundles: `$MLFLOW_TRACKING_URI`, else SQLite in `runs/`."""
+    """Address of the one MLflow store of all bundles: `$MLFLOW_TRACKING_URI`, else SQLite in `runs/`.
+
+    Raises:
+        DataError: the workspace cannot be written.
+    """
     if os.environ.get("MLFLOW_TRACKING_URI"):
         return os.environ["MLFLOW_TRACKING_URI"]
     folder = Path(workspace) / "runs"
-    folder.mkdir(parents=True, exist_ok=True)
+    check_writable(folder, fix=f"make it writable, or name another workspace with the variable {HOME_VARIABLE}")
     return f"sqlite:///{folder / 'mlflow.db'}"

@@ -1,5 +1,7 @@
 """Files are written completely or not at all."""
 
+import errno
+import os
 import resource
 import stat
 
@@ -7,7 +9,7 @@ import pytest
 import torch
 
 from shared.errors import DataError
-from shared.files import atomic_write, save_tensors, write_text
+from shared.files import atomic_write, check_writable, save_tensors, write_text
 
 
 def test_content_and_new_folder(tmp_path):
@@ -41,7 +43,7 @@ def small_disk():
 
 def test_a_full_disk_keeps_the_last_good_checkpoint(tmp_path, small_disk):
     path = save_tensors(tmp_path / "c.pt", {"a": torch.ones(10)})
-    with pytest.raises(DataError, match=r"cannot write .*c\.pt"):
+    with pytest.raises(DataError, match=r"cannot write .*c\.pt: \[Errno 27\] File too large"):
         save_tensors(path, {"a": torch.ones(100_000)})
     assert torch.equal(torch.load(path, weights_only=True)["a"], torch.ones(10))
     assert [p.name for p in tmp_path.iterdir()] == ["c.pt"]
@@ -51,6 +53,20 @@ def test_a_folder_that_is_a_file_is_a_clear_error(tmp_path):
     (tmp_path / "taken").write_text("")
     with pytest.raises(DataError, match="--output_dir"):
         write_text(tmp_path / "taken" / "a.txt", "x")
+
+
+def test_the_caller_names_the_key_and_the_system_its_reason(tmp_path):
+    def fill(file):
+        try:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            raise RuntimeError("unexpected pos 640 vs 534")  # noqa: B904  (as PyTorch's writer does)
+
+    with pytest.raises(DataError, match=r"No space left on device[^!]*--models_dir"):
+        atomic_write(tmp_path / "a", fill, fix="give another --models_dir")
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(DataError, match="cannot write into"):
+        check_writable(tmp_path / "taken")
 
 
 def test_other_errors_pass_unchanged(tmp_path):

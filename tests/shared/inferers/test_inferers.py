@@ -26,7 +26,7 @@ class TwoHeads(torch.nn.Module):
 def test_windows_blend_maps_like_monai_and_average_vectors(batch):
     network, image = TwoHeads(), torch.randn(batch, 3, 40, 56, generator=torch.Generator().manual_seed(1))
     options = {"roi_size": (32, 32), "sw_batch_size": 2, "overlap": 0.5, "mode": "gaussian"}
-    outputs = MultiTaskSlidingWindowInferer(**options)(image, network, needed_BT=torch.ones(1, 2, dtype=torch.bool))
+    outputs = MultiTaskSlidingWindowInferer(**options)(image, network, needed_BT=torch.ones(batch, 2, dtype=torch.bool))
     expected = SlidingWindowInferer(**options)(image, network.conv)
     torch.testing.assert_close(outputs["pred"], expected)
     windows = [image[..., y : y + 32, x : x + 32].mean((2, 3)) for y in (0, 8) for x in (0, 16, 24)]

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from shared.errors import DataError
 from shared.workflow.errors import root_cause
@@ -45,6 +46,43 @@ except Exception as error:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 1
     assert last in done.stderr.strip().splitlines()[-1]
+
+
+class Broken(torch.utils.data.Dataset):
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        try:
+            raise DataError("eye.jpg is half a file\nat byte 3", expected="a whole one", fix="copy it again")
+        except DataError as error:
+            raise RuntimeError("applying transform Load") from error
+
+
+class Bare(Broken):
+    def __getitem__(self, index):
+        raise DataError("eye.jpg is half a file\nat byte 3", expected="a whole one", fix="copy it again")
+
+
+@pytest.mark.parametrize("dataset", [Broken(), Bare()], ids=["wrapped", "bare"])
+def test_an_error_in_a_worker_is_told_like_any_other(dataset):
+    with pytest.raises(RuntimeError) as raised:
+        next(iter(torch.utils.data.DataLoader(dataset, num_workers=1)))
+    cause = root_cause(raised.value)
+    assert type(cause) is DataError
+    assert str(cause) == "eye.jpg is half a file\nat byte 3\n  expected: a whole one\n  what to do: copy it again"
+
+
+def test_ctrl_c_is_one_word():
+    code = """
+import signal
+from shared.workflow.errors import install_excepthook
+install_excepthook()
+signal.raise_signal(signal.SIGINT)
+"""
+    done = subprocess.run(["bash", "-c", f"{sys.executable} -c '{code}'"], capture_output=True, text=True, timeout=120)
+    assert done.returncode in (130, -2)
+    assert done.stderr.strip() == "interrupted"
 
 
 def test_errors_survive_a_process_boundary():

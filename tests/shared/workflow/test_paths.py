@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from shared.errors import DataError
 from shared.workflow import paths
 
 
@@ -32,3 +35,10 @@ def test_tracking_uri_is_absolute_sqlite_unless_the_environment_says_otherwise(t
 def test_without_a_workflow_the_root_is_the_current_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert Path(paths.bundle_root()).resolve() == tmp_path.resolve()
+
+
+def test_a_workspace_that_cannot_be_written_names_the_variable(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(DataError, match="EYE_BUNDLES_HOME"):
+        paths.tracking_uri(workspace=str(tmp_path / "taken"))
