@@ -1,8 +1,10 @@
-"""Seeded splits that never tear a group apart, and their files."""
+"""Seeded splits that never tear a group apart, their files, and the check against what a model was trained on."""
 
 from __future__ import annotations
 
 import json
+import logging
+import zlib
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +15,11 @@ import numpy as np
 from shared.errors import ConfigError, DataError
 from shared.files import write_text
 
+logger = logging.getLogger(__name__)
+
+SPLIT_FILE = "split.json"
+_READ = 65536
+
 
 class Split(NamedTuple):
     """Positions of the samples on either side, ascending."""
@@ -21,12 +28,26 @@ class Split(NamedTuple):
     validation: list[int]
 
 
-def choose_split(*, datalist: Mapping[str, list[dict[str, Any]]], split: str) -> list[dict[str, Any]]:
-    """The items of one split.
+class SavedSplit(NamedTuple):
+    """``parts``: names by part. ``contents``: by name, what tells the photograph's file from others of that name."""
+
+    parts: dict[str, list[str]]
+    contents: dict[str, str]
+    about: dict[str, Any]
+
+
+def choose_split(
+    *, datalist: Mapping[str, list[dict[str, Any]]], split: str, ckpt_path: str | Path | None = None
+) -> list[dict[str, Any]]:
+    """The items of one split, for a model to be scored on.
+
+    Args:
+        ckpt_path: the model's weights; what it was trained on is in ``split.json`` beside them, see `check_unseen`.
+            The split ``training`` is not checked.
 
     Raises:
         ConfigError: there is no split of that name.
-        DataError: the data set has nothing in it, e.g. no test part.
+        DataError: the data set has nothing in it, e.g. no test part; or the model was trained on some of it.
     """
     if split not in datalist:
         raise ConfigError(f"split {split!r}", expected=f"one of {', '.join(datalist)}", fix="correct --split")
@@ -37,7 +58,66 @@ def choose_split(*, datalist: Mapping[str, list[dict[str, Any]]], split: str) ->
             expected=f"photographs to evaluate; it has {', '.join(others)}",
             fix=f"evaluate another split: {' or '.join(f'--split {name}' for name in others)}",
         )
+    if ckpt_path is not None and split != "training":
+        check_unseen(datalist, split=split, split_file=Path(ckpt_path).with_name(SPLIT_FILE))
     return datalist[split]
+
+
+def check_unseen(datalist: Mapping[str, Sequence[Mapping[str, Any]]], *, split: str, split_file: str | Path) -> None:
+    """Check that a model was trained on no photograph of a split, and on no other photograph of the same eye.
+
+    A photograph is the same if its name and file are; so models may be scored on other data sets with the same names.
+    Eyes are compared among the photographs of ``datalist``. Items that carry ``leaks`` may share an eye with the
+    training photographs, with a warning: they are reported apart. Without the file, a warning says that nothing was
+    checked.
+
+    Args:
+        datalist: items by split, with ``image``, ``name``, and optionally ``group`` (the eye) and ``leaks``.
+        split_file: what the model's run saved.
+
+    Raises:
+        DataError: the model has seen the photographs, or the file is damaged.
+    """
+    if not Path(split_file).is_file():
+        logger.warning("no %s: whether the model was trained on the %s photographs is not checked", split_file, split)
+        return
+    saved = load_split(split_file)
+    trained = set(saved.parts.get("training", ()))
+    seen = [
+        item
+        for items in datalist.values()
+        for item in items
+        if item["name"] in trained and saved.contents.get(item["name"]) == content_key(item["image"])
+    ]
+    names, eyes = {item["name"] for item in seen}, {item["group"] for item in seen if "group" in item}
+    same_eye = [item for item in datalist[split] if item.get("group") in eyes and item["name"] not in names]
+    bad = [item["name"] for item in datalist[split] if item["name"] in names]
+    bad += [item["name"] for item in same_eye if not item.get("leaks")]
+    if bad:
+        keys = " ".join(f"--{key} {value}" for key, value in saved.about.items())
+        more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
+        raise DataError(
+            f"{len(bad)} of {len(datalist[split])} {split} photographs, or others of the same eye, were trained on "
+            f"according to {split_file}: {', '.join(bad[:5])}{more}",
+            expected="photographs of eyes that the model has never seen",
+            fix=f"give the keys that made the model's split{f' ({keys})' if keys else ''}, or another model or split",
+        )
+    if same_eye:
+        logger.warning("the model was trained on the eyes of %d %s photographs", len(same_eye), split)
+
+
+def content_key(path: str | Path) -> str:
+    """File name, size and checksum of its beginning.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            return f"{path.name} {path.stat().st_size} {zlib.crc32(file.read(_READ)):08x}"
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error}", expected="a photograph", fix="restore the file") from error
 
 
 def split_groups(
@@ -89,41 +169,46 @@ def split_groups(
 
 
 def save_split(
-    names: dict[str, list[str]], path: str | Path, *, about: dict[str, str | int | float] | None = None
+    datalist: Mapping[str, Sequence[Mapping[str, Any]]], path: str | Path, *, about: Mapping[str, Any] | None = None
 ) -> None:
-    """Write the names of every part (``training``, ``validation``, ...) as JSON; whole or not at all.
+    """Write the names of every part (``training``, ``validation``, ...) and contents as JSON; whole or not at all.
 
     Args:
-        about: how the split was made (seed, fraction, ...), for the reader.
+        datalist: items by part, with ``name`` and ``image``.
+        about: the keys that made the split, by name.
 
     Raises:
         DataError: if the file cannot be written.
     """
-    write_text(path, json.dumps({"about": about or {}, "parts": names}, indent=1) + "\n")
+    content = {
+        "about": dict(about or {}),
+        "parts": {part: [item["name"] for item in items] for part, items in datalist.items()},
+        "contents": {item["name"]: content_key(item["image"]) for items in datalist.values() for item in items},
+    }
+    write_text(path, json.dumps(content, indent=1) + "\n")
 
 
-def load_split(path: str | Path) -> dict[str, list[str]]:
+def load_split(path: str | Path) -> SavedSplit:
     """Read what `save_split` wrote.
 
     Raises:
         DataError: if the file is missing or is no split, or names one photograph in two parts.
     """
     try:
-        parts = json.loads(Path(path).read_text())["parts"]
-        names = {str(part): [str(name) for name in members] for part, members in parts.items()}
+        content = json.loads(Path(path).read_text())
+        names = {str(part): [str(name) for name in members] for part, members in content["parts"].items()}
+        saved = SavedSplit(names, dict(content["contents"]), dict(content["about"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f"cannot read the split {path} ({type(error).__name__}: {error})",
-            expected='JSON such as {"parts": {"training": ["name", ...], "validation": [...]}}',
-            fix="delete the file, so that the split is made anew from the seed, or restore it",
+            expected='JSON such as {"about": {}, "parts": {"training": ["name", ...]}, "contents": {"name": "..."}}',
+            fix="restore the file from the model's run",
         ) from error
-    twice = [
-        name for name, count in Counter(name for members in names.values() for name in members).items() if count > 1
-    ]
-    if twice:
+    counts = Counter(name for members in names.values() for name in members)
+    if twice := [name for name, count in counts.items() if count > 1]:
         raise DataError(
             f"the split {path} names photographs twice: {', '.join(twice[:5])}",
             expected="every photograph in one part only",
-            fix="delete the file, so that the split is made anew from the seed",
+            fix="restore the file from the model's run",
         )
-    return names
+    return saved

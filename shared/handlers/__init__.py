@@ -7,7 +7,7 @@ from shared.handlers.guards import FiniteLossGuard, StopOnSignal
 from shared.handlers.load import LoadModel, model_provenance
 from shared.handlers.photograph_writer import PhotographWriter
 from shared.handlers.progress import ProgressBar
-from shared.handlers.record import RecordHistory, SaveBestModel
+from shared.handlers.record import RecordHistory, RecordSplit, SaveBestModel
 from shared.handlers.schedule import ReproducibleSteps, RoutingSchedule
 from shared.handlers.tracking import TrackRun
 
@@ -19,6 +19,7 @@ __all__ = [
     "PhotographWriter",
     "ProgressBar",
     "RecordHistory",
+    "RecordSplit",
     "ReproducibleSteps",
     "RoutingSchedule",
     "RunCheckpoint",

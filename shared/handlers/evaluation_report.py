@@ -22,7 +22,7 @@ from shared.report.experts import ExpertUse, expert_use
 from shared.report.measures import GradeAnswers, MaskCounts, Row, grade_rows, mask_rows
 from shared.tasks import Task, TaskList, parse_tasks
 
-ALL, LEAKAGE_FREE = "all", "leakage-free"
+ALL, LEAK_FREE = "all", "official-leak-free"
 
 
 class Kept(NamedTuple):
@@ -37,10 +37,10 @@ class Kept(NamedTuple):
 class EvaluationReport:
     """Collect every photograph of an evaluation, then write and print the report.
 
-    Numbers come for the set and, where some of its photographs also lie in the training data under another number
-    (``leaks``), for the leakage-free rest beside it. Unlabelled (photograph, task) pairs never count. Definitions are
-    written into ``metrics.json`` (`shared.report.measures.DEFINITIONS`). One process only. Memory: half a megabyte per
-    photograph and mask task, and about 3 MB per photograph with masks for the pictures.
+    Numbers come for the set and, where some of its photographs show an eye of the official training parts (``leaks``),
+    for the others beside it (`shared.report.evaluation.LEAK_FREE_NOTE`). Unlabelled (photograph, task) pairs never
+    count. Definitions are written into ``metrics.json`` (`shared.report.measures.DEFINITIONS`). One process only.
+    Memory: half a megabyte per photograph and mask task, and about 3 MB per photograph with masks for the pictures.
 
     Writes into ``output_dir``: ``metrics.json``, ``metrics.csv``, ``per_photograph.csv``, ``expert_use.csv`` (for
     networks with experts) and ``figures/``.
@@ -137,7 +137,7 @@ class EvaluationReport:
         """Which photographs ``[N]`` belong to each reported set."""
         leaks_N = np.array([kept.outcome.leaks for kept in self.kept])
         everything = {ALL: np.ones(len(leaks_N), bool)}
-        return everything | ({LEAKAGE_FREE: ~leaks_N} if leaks_N.any() and not leaks_N.all() else {})
+        return everything | ({LEAK_FREE: ~leaks_N} if leaks_N.any() and not leaks_N.all() else {})
 
     def measure(self, subset: str, where_N: npt.NDArray[np.bool_]) -> list[Row]:
         """Every number of one subset."""

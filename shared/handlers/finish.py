@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from ignite.engine import Engine, Events
 
+from shared.data.splits import SPLIT_FILE
 from shared.engines.history import History
 from shared.files import atomic_write
 from shared.handlers.evaluation_report import EvaluationReport
@@ -28,8 +29,8 @@ class FinishRun:
     """At the end of training, evaluates the best model on the validation set and says where everything is.
 
     Loads the best weights into the network, chooses each mask's threshold by pooled Dice on the validation photographs,
-    writes the report at these thresholds, draws the curves, and copies model, provenance and thresholds to
-    `models_dir`, where evaluation and inference look by default. A run that was stopped early does none of this.
+    writes the report at these thresholds, draws the curves, and copies model, provenance, split and thresholds
+    to `models_dir`, where evaluation and inference look by default. A run that was stopped early does none of this.
 
     Args:
         tasks: the task list.
@@ -131,8 +132,13 @@ class FinishRun:
 
 
 def publish(output_dir: Path, models_dir: Path) -> None:
-    """Copy a run's model, its provenance and thresholds to the bundle's `models`, each in one step."""
-    for name in ("model.json", THRESHOLDS_FILE, "model.pt"):
+    """Copy a run's model, its provenance, split and thresholds to the bundle's `models`, each in one step."""
+    if not (output_dir / SPLIT_FILE).is_file():
+        # Another model's split must not stand beside this one.
+        (models_dir / SPLIT_FILE).unlink(missing_ok=True)
+    for name in ("model.json", SPLIT_FILE, THRESHOLDS_FILE, "model.pt"):
+        if name == SPLIT_FILE and not (output_dir / name).is_file():
+            continue
         with (output_dir / name).open("rb") as source:
             atomic_write(models_dir / name, functools.partial(shutil.copyfileobj, source))
 

@@ -1,21 +1,62 @@
-"""Handlers that keep a run's history and its best model."""
+"""Handlers that keep a run's split, its history and its best model."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
 
+from shared.data.splits import SPLIT_FILE, check_unseen, save_split
 from shared.engines.history import History
 from shared.files import save_tensors
 from shared.report.files import write_json
 from shared.workflow.processes import is_main_process
 
 log = logging.getLogger(__name__)
+
+
+class RecordSplit:
+    """Writes which photographs a run trains, validates and tests on as `split.json`, when training starts.
+
+    A run that goes on from a checkpoint must not validate on photographs that were trained on before it.
+
+    Args:
+        datalist: items by part.
+        output_dir: the run's folder.
+        resume: as of `RunCheckpoint`.
+        about: the keys that made the split, by name.
+
+    Raises:
+        DataError: when training starts, if the run to go on from was trained on validation photographs.
+    """
+
+    def __init__(
+        self,
+        *,
+        datalist: Mapping[str, Sequence[Mapping[str, Any]]],
+        output_dir: str | Path,
+        resume: str = "never",
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.datalist, self.path, self.about = datalist, Path(output_dir) / SPLIT_FILE, dict(about or {})
+        checkpoint = {"auto": self.path.with_name("checkpoint.pt"), "never": None}.get(resume, Path(resume))
+        self.earlier = checkpoint if checkpoint is not None and checkpoint.is_file() else None
+
+    def attach(self, engine: Engine) -> None:
+        """Write at the start."""
+        engine.add_event_handler(Events.STARTED, self.record)
+
+    def record(self, engine: Engine | None = None) -> None:
+        """Check and write now; one process of several does."""
+        if not is_main_process():
+            return
+        if self.earlier is not None:
+            check_unseen(self.datalist, split="validation", split_file=self.earlier.with_name(SPLIT_FILE))
+        save_split(self.datalist, self.path, about=self.about)
 
 
 class RecordHistory:

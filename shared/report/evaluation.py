@@ -17,6 +17,10 @@ from shared.report.table import format_table, number, with_interval
 if TYPE_CHECKING:
     from shared.handlers.evaluation_report import EvaluationReport
 
+LEAK_FREE_NOTE = (
+    "official-leak-free: without photographs whose eye is also in the official training parts, to compare with models "
+    "trained on those; under protocol leakage_free such eyes were not trained on, and `all` is as honest."
+)
 ROW_COLUMNS = ("task", "metric", "value", "low", "high", "n", "subset")
 MASK_COLUMNS = {
     "Dice": "dice",
@@ -44,7 +48,7 @@ def write_evaluation(report: EvaluationReport) -> str:
             "bootstrap": {"samples": report.samples, "seed": report.seed, "confidence": 0.95},
             "metrics": [row._asdict() for row in report.rows],
             "confusion": {name: answer.confusion() for name, answer in report.all_answers().items()},
-            "definitions": DEFINITIONS,
+            "definitions": DEFINITIONS | ({"official-leak-free": LEAK_FREE_NOTE} if len(report.subsets()) > 1 else {}),
         },
     )
     write_csv(folder / "metrics.csv", [row._asdict() for row in report.rows], ROW_COLUMNS)
@@ -56,7 +60,8 @@ def write_evaluation(report: EvaluationReport) -> str:
     if report.figures:
         draw_evaluation(report, use)
     tables = [*evaluation_tables(report.rows, report.split, phantom=phantom), *_use_table(report, use, phantom)]
-    return "\n\n".join(tables) + (
+    notes = [LEAK_FREE_NOTE] if len(report.subsets()) > 1 else []
+    return "\n\n".join([*tables, *notes]) + (
         f"\n\nReport: {folder}/metrics.json, metrics.csv, per_photograph.csv"
         + (", expert_use.csv" if use is not None else "")
         + (f"\nPictures: {folder}/figures" if report.figures else "")

@@ -33,7 +33,7 @@ def test_the_quickstart_learns_and_its_model_evaluates_and_reads(home, tmp_path)
     done = run_command(evaluation, home=home, timeout=600, threads=None)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "split 'test'" in done.stdout
-    assert "leakage-free" in done.stdout
+    assert "official-leak-free" in done.stdout
     findings = tmp_path / "findings"
     inference = command("inference", "idrid_moe_mtl", "inference", "quickstart", **ckpt, output_dir=findings)
     done = run_command(inference, home=home, timeout=600, threads=None)

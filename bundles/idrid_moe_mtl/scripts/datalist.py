@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from scripts.idrid import GRADE_CLASSES, MASK_FOLDERS, Entry, read_idrid
+from scripts.idrid import ALWAYS_THERE, GRADE_CLASSES, MASK_FOLDERS, Entry, read_idrid
 from shared.data.duplicates import COPY, Duplicate, find_same_eyes, group_duplicates
 from shared.data.splits import split_groups
 from shared.errors import ConfigError, DataError
@@ -20,7 +20,7 @@ from shared.tasks import MISSING_GRADE, Task, TaskList, parse_tasks
 
 logger = logging.getLogger(__name__)
 
-SPLITS = ("leakage_free", "official")
+PROTOCOLS = ("leakage_free", "official")
 FINGERPRINTS = "fingerprints.npz"
 Item = dict[str, Any]
 
@@ -36,67 +36,70 @@ def make_datalist(
     dataset_dir: str | Path,
     *,
     tasks: Iterable[Mapping[str, Any] | Task],
-    split: str = "leakage_free",
+    protocol: str = "leakage_free",
     validation_fraction: float = 0.2,
-    seed: int = 0,
+    split_seed: int = 0,
     cache_dir: str | Path | None = None,
     allow_missing: bool = False,
 ) -> dict[str, list[Item]]:
     """Make the data lists ``training``, ``validation`` and ``test`` (empty where the data set has no test set).
 
-    Part A's photographs are labelled for all mask tasks (no file: no lesion), and for grade tasks where they are also
-    in part B of the same or of an already test set. Part B's are labelled for the grade tasks. Validation is held out
-    of the training sets by eye, balanced by part and retinopathy grade. Photographs without any label for ``tasks``
-    are left out.
+    Part A's photographs are labelled for all mask tasks (no file: no lesion; but every eye has an optic disc, so
+    without its file that task is unlabelled). Part B's are labelled for the grade tasks. Part A's training photographs
+    take the grades of their copies in part B's training set. Part A's test photographs take none, so that grades are
+    tested on part B's official test set (103 photographs) and on nothing else.
+
+    Validation is held out of all photographs of the training sets by eye, balanced by part and retinopathy grade,
+    before ``tasks`` and ``protocol`` choose among them: a photograph is on the same side for every task list and
+    protocol. Photographs without any label for ``tasks`` are left out.
+
+    Test items carry ``leaks``: an eye of the official training parts (dropped from training under leakage_free).
 
     Args:
-        split: ``"leakage_free"`` drops training photographs of eyes that are in a test set. ``"official"`` keeps them.
-            Either way test items with an eye in the official training sets carry ``leaks``.
+        protocol: ``"leakage_free"`` drops training photographs of eyes that are in a test set; no test photograph's eye
+            is trained on. ``"official"`` keeps them.
+        validation_fraction: of the training photographs, 0..1.
+        split_seed: which of them.
         cache_dir: folder that remembers the comparison of photographs, by file; without, it is made anew (about 20 s).
         allow_missing: see `read_idrid`.
 
     Raises:
         DataError: see `read_idrid`; or if nothing is left for ``tasks``.
-        ConfigError: for tasks that IDRiD does not have, or another ``split``.
+        ConfigError: for tasks that IDRiD does not have, or another ``protocol``.
     """
     task_list = parse_tasks(tasks)
-    _check_keys(task_list, split)
+    _check_keys(task_list, protocol)
     found = read_idrid(dataset_dir, allow_missing=allow_missing)
     for message in [*(f"absent: {what}" for what in found.absent), *found.problems]:
         logger.warning("IDRiD: %s", message)
     entries = found.entries
     twins = find_twins(entries, cache_dir=cache_dir)
     _report_conflicts(entries, twins)
-    items = [_item(i, entries, twins, task_list) for i in range(len(entries))]
+    grades = [_known_grades(position, entries, twins) for position in range(len(entries))]
+    held_out = _hold_out(entries, twins.groups, grades, fraction=validation_fraction, seed=split_seed)
     eyes: dict[str, set[int]] = {"train": set(), "test": set()}
     for entry, group in zip(entries, twins.groups, strict=True):
         eyes[entry.subset].add(group)
-    kept: list[Item] = []
+    lists: dict[str, list[Item]] = {"training": [], "validation": [], "test": []}
     dropped: list[str] = []
-    for entry, item in zip(entries, items, strict=True):
-        item["leaks"] = entry.subset == "test" and item["group"] in eyes["train"]
+    for entry, group, known in zip(entries, twins.groups, grades, strict=True):
+        item = _item(entry, group, known, task_list)
+        item["leaks"] = entry.subset == "test" and group in eyes["train"]
         if not any(item["labelled"]):
             continue
-        if entry.subset == "train" and item["group"] in eyes["test"]:
-            dropped.append(item["name"])
-            if split == "leakage_free":
+        if entry.subset == "train" and group in eyes["test"]:
+            dropped.append(entry.name)
+            if protocol == "leakage_free":
                 continue
-        kept.append(item)
-    _report_leaks(split, dropped)
-    training = [item for item in kept if "/train/" in item["name"]]
-    if not training and not kept:
+        lists["test" if entry.subset == "test" else "validation" if entry.name in held_out else "training"].append(item)
+    _report_leaks(protocol, dropped)
+    if not any(lists.values()):
         raise DataError(
             f"{dataset_dir} has no photograph labelled for {', '.join(task_list.names)} (absent: {found.absent})",
             expected="part A for mask tasks, part B for grade tasks",
             fix="add the part that is missing, or take its tasks out of `tasks`",
         )
-    strata = [(item["name"][0], *item["grades"][:1]) for item in training]
-    sides = split_groups([item["group"] for item in training], fraction=validation_fraction, seed=seed, strata=strata)
-    lists = {
-        "training": [training[i] for i in sides.training],
-        "validation": [training[i] for i in sides.validation],
-        "test": [item for item in kept if "/test/" in item["name"]],
-    }
+    _report_discs(entries, task_list)
     _report_counts(lists, task_list)
     return lists
 
@@ -116,21 +119,39 @@ def _copies(pairs: Iterable[Duplicate]) -> list[Duplicate]:
     return [pair for pair in pairs if pair.correlation >= COPY]
 
 
-def _item(position: int, entries: Sequence[Entry], twins: Twins, tasks: TaskList) -> Item:
+def _known_grades(position: int, entries: Sequence[Entry], twins: Twins) -> dict[str, int]:
+    """Part B: as published. Part A's training set: of the copies in part B's training set, never of a test set."""
     entry = entries[position]
-    grades = entry.grades
-    if entry.part == "A":
-        # A training photograph must not learn its grade from a test set.
-        twin_entries = [entries[i] for i in twins.copies[position] if entries[i].part == "B"]
-        grades = _agreed(entry, [t for t in twin_entries if t.subset == "train" or entry.subset == "test"])
-    labelled = [entry.part == "A" if task in tasks.masks else task.name in grades for task in tasks]
+    if entry.part == "B" or entry.subset == "test":
+        return entry.grades
+    copies = [entries[i] for i in twins.copies[position]]
+    return _agreed(entry, [copy for copy in copies if copy.part == "B" and copy.subset == "train"])
+
+
+def _hold_out(
+    entries: Sequence[Entry], groups: Sequence[int], grades: Sequence[Mapping[str, int]], *, fraction: float, seed: int
+) -> set[str]:
+    """Names of the validation photographs."""
+    tested = {group for entry, group in zip(entries, groups, strict=True) if entry.subset == "test"}
+    held_out: set[str] = set()
+    # Eyes that a test set shows are drawn for themselves: without them the rest must be balanced too.
+    for shown in (False, True):
+        chosen = [i for i, e in enumerate(entries) if e.subset == "train" and (groups[i] in tested) == shown]
+        strata = [(entries[i].part, grades[i].get("RG", MISSING_GRADE)) for i in chosen]
+        split = split_groups([groups[i] for i in chosen], fraction=fraction, seed=seed, strata=strata)
+        held_out |= {entries[chosen[i]].name for i in split.validation}
+    return held_out
+
+
+def _item(entry: Entry, group: int, grades: Mapping[str, int], tasks: TaskList) -> Item:
+    in_masks = {task.name: entry.part == "A" and task.name not in ALWAYS_THERE - entry.masks.keys() for task in tasks}
     return {
         "image": str(entry.image),
         "name": entry.name,
         "mask_paths": [str(entry.masks.get(task.name, "")) for task in tasks.masks],
-        "labelled": labelled,
+        "labelled": [in_masks[task.name] if task in tasks.masks else task.name in grades for task in tasks],
         "grades": [grades.get(task.name, MISSING_GRADE) for task in tasks.grades],
-        "group": twins.groups[position],
+        "group": group,
         "leaks": False,
     }
 
@@ -159,9 +180,11 @@ def _report_conflicts(entries: Sequence[Entry], twins: Twins) -> None:
                 )
 
 
-def _check_keys(tasks: TaskList, split: str) -> None:
-    if split not in SPLITS:
-        raise ConfigError(f"split {split!r}", expected=f"one of {', '.join(SPLITS)}", fix="correct the key `split`")
+def _check_keys(tasks: TaskList, protocol: str) -> None:
+    if protocol not in PROTOCOLS:
+        raise ConfigError(
+            f"protocol {protocol!r}", expected=f"one of {', '.join(PROTOCOLS)}", fix="correct the key `protocol`"
+        )
     grades = ", ".join(f"{name} ({classes})" for name, classes in GRADE_CLASSES.items())
     for task in tasks:
         known = MASK_FOLDERS if task in tasks.masks else GRADE_CLASSES
@@ -173,20 +196,36 @@ def _check_keys(tasks: TaskList, split: str) -> None:
             )
 
 
-def _report_leaks(split: str, names: Sequence[str]) -> None:
+def _report_leaks(protocol: str, names: Sequence[str]) -> None:
     if not names:
         return
     parts = Counter(name[0] for name in names)
     counts = ", ".join(f"{count} of part {part}" for part, count in sorted(parts.items()))
-    if split == "leakage_free":
+    if protocol == "leakage_free":
         logger.info("IDRiD: dropped %d training photographs whose eye is in a test set (%s)", len(names), counts)
     else:
         logger.warning(
             "IDRiD: the official split LEAKS: %d training photographs show an eye of a test set (%s); "
-            "`split=leakage_free` drops them",
+            "`protocol` leakage_free drops them",
             len(names),
             counts,
         )
+
+
+def _report_discs(entries: Sequence[Entry], tasks: TaskList) -> None:
+    for kind in sorted(ALWAYS_THERE & {task.name for task in tasks.masks}):
+        names = [entry.name for entry in entries if entry.part == "A" and kind not in entry.masks]
+        if names:
+            more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+            logger.warning(
+                "IDRiD: every eye has one, but %d photographs of part A have no %s file, so they are unlabelled for %s "
+                "(%s%s)",
+                len(names),
+                kind,
+                kind,
+                ", ".join(names[:5]),
+                more,
+            )
 
 
 def _report_counts(lists: Mapping[str, Sequence[Item]], tasks: TaskList) -> None:

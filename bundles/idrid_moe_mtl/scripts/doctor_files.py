@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts.idrid import MASK_FOLDERS, SETS, Entry, _child, _files
+from scripts.idrid import MASK_FOLDERS, SETS, Entry, find_child, find_files
 from shared.data.photograph import SUFFIXES
 from shared.doctor import ERROR, NOTE, WARNING, Diagnosis, Picture
 
@@ -39,28 +39,28 @@ class Survey(NamedTuple):
 def survey_files(root: Path, diagnosis: Diagnosis, *, allow_missing: bool = False) -> Survey:
     """Find parts A and B; note what is missing, named twice, or does not pair."""
     survey = Survey(root, [], {})
-    if not root.is_dir() or not (_child(root, "A.") or _child(root, "B.")):
+    if not root.is_dir() or not (find_child(root, "A.") or find_child(root, "B.")):
         return survey
     for part in TITLES:
-        folder = _child(root, f"{part}.")
+        folder = find_child(root, f"{part}.")
         twins = [f.name for f in sorted(root.iterdir()) if f.is_dir() and f.name.lower().startswith(f"{part}.".lower())]
         if len(twins) > 1:
             diagnosis.add(WARNING, "part given twice", f"part {part} is read from {twins[0]!r} alone", *twins)
         for subset, prefix in SETS.items():
-            images = _child(_child(folder, "1."), prefix)
+            images = find_child(find_child(folder, "1."), prefix)
             found = _photographs(survey, images, part, subset, diagnosis)
             if not found:
                 severity, consequence = LOST[part, subset]
                 message = f"part {part} ({TITLES[part]}), {subset} set is absent: {consequence}"
                 diagnosis.add(severity, "missing part", message, fix="unpack that archive too, if it is needed")
                 continue
-            labels = _child(folder, "2.")
+            labels = find_child(folder, "2.")
             if part == "A":
-                _masks(survey, found, _child(labels, prefix), subset, diagnosis, allow_missing=allow_missing)
+                _masks(survey, found, find_child(labels, prefix), subset, diagnosis, allow_missing=allow_missing)
             else:
                 _table(survey, labels, subset, diagnosis)
             survey.entries.extend(found.values())
-    if _child(root, "C.") is None:
+    if find_child(root, "C.") is None:
         message = "part C (localization) is absent: no centres to compare the disc and the exudates with"
         diagnosis.add(NOTE, "missing part", message)
     return survey
@@ -68,7 +68,7 @@ def survey_files(root: Path, diagnosis: Diagnosis, *, allow_missing: bool = Fals
 
 def _photographs(survey: Survey, folder: Path | None, part: str, subset: str, diagnosis: Diagnosis) -> dict[str, Entry]:
     found: dict[str, Entry] = {}
-    for file in _files(folder, SUFFIXES):
+    for file in find_files(folder, SUFFIXES):
         others = [entry.image for stem, entry in found.items() if stem.casefold() == file.stem.casefold()]
         if others:
             diagnosis.add(
@@ -107,7 +107,7 @@ def _masks(
     allow_missing: bool,
 ) -> None:
     stems = {stem.casefold(): stem for stem in found}
-    for file in _files(folder, MASK_SUFFIXES):
+    for file in find_files(folder, MASK_SUFFIXES):
         match = re.fullmatch(rf"(.+)_({'|'.join(MASK_FOLDERS)})", file.stem, flags=re.IGNORECASE)
         if match is None or match[1] not in found:
             near = stems.get(match[1].casefold()) if match else None
@@ -145,13 +145,13 @@ def _absent(survey: Survey, found: dict[str, Entry], subset: str, diagnosis: Dia
         return
     for entry in found.values():
         if not entry.masks:
-            message = "no mask file at all: it would be learned as having neither lesions nor a disc"
+            message = "no mask file at all: it would be learned as having no lesions"
             fix = "add its masks, or take it out"
             kind = "photograph without masks"
             diagnosis.add(WARNING, kind, message, entry.name, fix=fix, pictures=[Picture(entry.image)])
         elif "OD" not in entry.masks:
-            message = "no optic disc mask: it would be learned as having no disc"
-            fix = "add the mask, unless there is no disc in the photograph"
+            message = "no optic disc mask: it counts as unlabelled for OD, since every eye has a disc"
+            fix = "add the mask"
             pictures = [survey.picture(entry)]
             diagnosis.add(WARNING, "optic disc mask absent", message, entry.name, fix=fix, pictures=pictures)
     for kind in MASK_FOLDERS:
@@ -164,7 +164,7 @@ def _absent(survey: Survey, found: dict[str, Entry], subset: str, diagnosis: Dia
 
 def _table(survey: Survey, labels: Path | None, subset: str, diagnosis: Diagnosis) -> None:
     wanted = {"train": "training", "test": "testing"}[subset]
-    tables = [file for file in _files(labels, (".csv",)) if wanted in file.name.lower()]
+    tables = [file for file in find_files(labels, (".csv",)) if wanted in file.name.lower()]
     if len(tables) == 1:
         survey.tables[subset] = tables[0]
         return

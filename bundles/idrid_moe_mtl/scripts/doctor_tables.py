@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from statistics import median
 
 from scripts.doctor_files import Survey
-from scripts.idrid import GRADE_CLASSES, GRADE_COLUMNS, Entry, _child, _files, read_table
+from scripts.idrid import GRADE_CLASSES, GRADE_COLUMNS, Entry, find_child, find_files, read_table
 from shared.doctor import ERROR, NOTE, WARNING, Diagnosis, Picture
 from shared.errors import DataError
 
@@ -87,7 +87,7 @@ def check_centres(survey: Survey, sizes: Sizes, diagnosis: Diagnosis) -> Centres
 
 def _centres(survey: Survey, sizes: Sizes, diagnosis: Diagnosis) -> Centres:
     centres: dict[str, dict[str, tuple[float, float]]] = {"disc": {}, "fovea": {}}
-    for table in _files(_child(survey.root, "C."), (".csv",)):
+    for table in find_files(find_child(survey.root, "C."), (".csv",)):
         kind = "disc" if "OD_Center" in table.name else "fovea" if "Fovea_Center" in table.name else None
         subset = "test" if "testing" in table.name.lower() else "train"
         points: dict[str, tuple[float, float, str]] = {}

@@ -19,6 +19,7 @@ MASK_FOLDERS = {
     "SE": "4. Soft Exudates",
     "OD": "5. Optic Disc",
 }
+ALWAYS_THERE = {"OD"}
 GRADE_COLUMNS = {"RG": "Retinopathy grade", "MER": "Risk of macular edema"}
 GRADE_CLASSES = {"RG": 5, "MER": 3}
 SETS = {"train": "a.", "test": "b."}
@@ -35,7 +36,10 @@ LAYOUT = """
 
 
 class Entry(NamedTuple):
-    """One photograph as published: ``masks`` by kind (absent: no such lesion), ``grades`` by kind (part B only)."""
+    """One photograph as published.
+
+    ``masks`` by kind (absent: no such lesion; of kinds `ALWAYS_THERE`: not drawn), ``grades`` by kind (part B only).
+    """
 
     part: str
     subset: str
@@ -75,11 +79,11 @@ def read_idrid(dataset_dir: str | Path, *, allow_missing: bool = False) -> Idrid
     found = Idrid([], [], [])
     for part, title in (("A", "segmentation"), ("B", "grading")):
         for subset, prefix in SETS.items():
-            images = _photographs(_child(_child(root, f"{part}."), "1."), prefix)
+            images = _photographs(find_child(find_child(root, f"{part}."), "1."), prefix)
             if not images:
                 found.absent.append(f"part {part} ({title}), {subset} set")
                 continue
-            labels = _child(_child(root, f"{part}."), "2.")
+            labels = find_child(find_child(root, f"{part}."), "2.")
             entries, problems = (_pair_masks if part == "A" else _pair_grades)(images, labels, subset)
             if problems and not allow_missing:
                 raise DataError(
@@ -97,10 +101,12 @@ def read_idrid(dataset_dir: str | Path, *, allow_missing: bool = False) -> Idrid
 def _find_root(folder: Path) -> Path:
     if not folder.is_dir():
         raise _wrong_folder(folder, "there is no such folder" if not folder.exists() else "it is a file")
-    if _child(folder, "A.") or _child(folder, "B."):
+    if find_child(folder, "A.") or find_child(folder, "B."):
         return folder
     hints = [
-        f for f in (folder.parent, *sorted(folder.iterdir())) if f.is_dir() and (_child(f, "A.") or _child(f, "B."))
+        f
+        for f in (folder.parent, *sorted(folder.iterdir()))
+        if f.is_dir() and (find_child(f, "A.") or find_child(f, "B."))
     ]
     raise _wrong_folder(folder, "it is empty" if not any(folder.iterdir()) else "it has neither part A nor B", hints)
 
@@ -114,8 +120,11 @@ def _wrong_folder(folder: Path, reason: str, hints: Sequence[Path] = ()) -> Data
     )
 
 
-def _child(folder: Path | None, prefix: str) -> Path | None:
-    """The subfolder whose name begins so; looks one level deeper for archives unpacked into a folder of their name."""
+def find_child(folder: Path | None, prefix: str) -> Path | None:
+    """The subfolder whose name begins so, in either case, or None.
+
+    Looks one level deeper for archives unpacked into a folder of their name.
+    """
     if folder is None:
         return None
     named = [f for f in sorted(folder.iterdir()) if f.is_dir() and f.name.lower().startswith(prefix.lower())]
@@ -127,7 +136,7 @@ def _child(folder: Path | None, prefix: str) -> Path | None:
 
 def _photographs(folder: Path | None, prefix: str) -> dict[str, Path]:
     images: dict[str, Path] = {}
-    for file in _files(_child(folder, prefix), SUFFIXES):
+    for file in find_files(find_child(folder, prefix), SUFFIXES):
         if file.stem in images:
             raise DataError(
                 f"two photographs are called {file.stem}: {images[file.stem].name} and {file.name} in {file.parent}",
@@ -138,7 +147,8 @@ def _photographs(folder: Path | None, prefix: str) -> dict[str, Path]:
     return images
 
 
-def _files(folder: Path | None, suffixes: Sequence[str]) -> Iterator[Path]:
+def find_files(folder: Path | None, suffixes: Sequence[str]) -> Iterator[Path]:
+    """Files in a folder and all below it that end so (lower case), sorted, without hidden ones; none for None."""
     if folder is not None:
         yield from (f for f in sorted(folder.rglob("*")) if f.suffix.lower() in suffixes and not f.name.startswith("."))
 
@@ -146,7 +156,7 @@ def _files(folder: Path | None, suffixes: Sequence[str]) -> Iterator[Path]:
 def _pair_masks(images: dict[str, Path], labels: Path | None, subset: str) -> tuple[list[Entry], list[str]]:
     masks: dict[str, dict[str, Path]] = {stem: {} for stem in images}
     orphans: list[str] = []
-    for file in _files(_child(labels, SETS[subset]), (".tif", ".tiff", ".png")):
+    for file in find_files(find_child(labels, SETS[subset]), (".tif", ".tiff", ".png")):
         match = re.fullmatch(rf"(.+)_({'|'.join(MASK_FOLDERS)})", file.stem, flags=re.IGNORECASE)
         if match is None or match[1] not in masks:
             orphans.append(file.name)
@@ -170,7 +180,7 @@ def _pair_masks(images: dict[str, Path], labels: Path | None, subset: str) -> tu
 
 def _pair_grades(images: dict[str, Path], labels: Path | None, subset: str) -> tuple[list[Entry], list[str]]:
     wanted = {"train": "training", "test": "testing"}[subset]
-    tables = [file for file in _files(labels, (".csv",)) if wanted in file.name.lower()]
+    tables = [file for file in find_files(labels, (".csv",)) if wanted in file.name.lower()]
     if len(tables) != 1:
         raise DataError(
             f"part B has {len(images)} photographs in its {subset} set and {len(tables)} tables of grades for them",

@@ -95,20 +95,20 @@ def by_name(lists: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, Any]]
 
 
 def test_items_are_as_promised_and_plain_json(scripts: SimpleNamespace, root: Path) -> None:
-    lists = scripts.make_datalist(root, tasks=TASKS, split="official")
+    lists = scripts.make_datalist(root, tasks=TASKS, protocol="official")
     assert json.loads(json.dumps(lists)) == lists
     item = by_name(lists)["A/train/IDRiD_01"]
     assert item == {
         "image": str(root / A_IMAGES / "a. Training Set/IDRiD_01.jpg"),
         "name": "A/train/IDRiD_01",
         "mask_paths": ["", "", str(root / A_MASKS / "a. Training Set/3. Hard Exudates/IDRiD_01_EX.tif"), "", ""],
-        "labelled": [True] * 7,
+        "labelled": [True] * 6 + [False],
         "grades": [3, 2],
         "group": item["group"],
         "leaks": False,
     }
     assert by_name(lists)["A/train/IDRiD_04"]["grades"] == [-1, -1]
-    assert by_name(lists)["A/train/IDRiD_04"]["labelled"] == [False] * 2 + [True] * 5
+    assert by_name(lists)["A/train/IDRiD_04"]["labelled"] == [False] * 2 + [True] * 4 + [False]
     assert by_name(lists)["B/train/IDRiD_006"]["labelled"] == [True] * 2 + [False] * 5
     assert by_name(lists)["B/train/IDRiD_006"]["mask_paths"] == [""] * 5
 
@@ -127,13 +127,15 @@ def test_leakage_free_drops_the_eyes_of_test_sets(
         f"B/test/IDRiD_{n}" for n in ("007", "008")
     ]
     assert [item["leaks"] for item in lists["test"]] == [True, False, True, False]
-    assert [item["grades"] for item in lists["test"]] == [[4, 2], [-1, -1], [2, 2], [0, 0]]
+    # Grades are tested on part B's official test set only.
+    assert [item["grades"] for item in lists["test"]] == [[-1, -1], [-1, -1], [2, 2], [0, 0]]
+    assert [item["labelled"][0] for item in lists["test"]] == [False, False, True, True]
 
 
 def test_official_split_keeps_all_and_says_that_it_leaks(
     scripts: SimpleNamespace, root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    lists = scripts.make_datalist(root, tasks=TASKS, split="official", validation_fraction=0.3)
+    lists = scripts.make_datalist(root, tasks=TASKS, protocol="official", validation_fraction=0.3)
     assert len(lists["training"]) + len(lists["validation"]) == 10
     assert "LEAKS: 2 training photographs" in caplog.text
     assert sum(item["leaks"] for item in lists["test"]) == 2
@@ -143,7 +145,9 @@ def test_official_split_keeps_all_and_says_that_it_leaks(
 
 def test_an_eye_is_on_one_side_only(scripts: SimpleNamespace, root: Path) -> None:
     for seed in range(6):
-        lists = scripts.make_datalist(root, tasks=TASKS, validation_fraction=0.4, seed=seed, cache_dir=root / "cache")
+        lists = scripts.make_datalist(
+            root, tasks=TASKS, validation_fraction=0.4, split_seed=seed, cache_dir=root / "cache"
+        )
         assert lists["validation"]
         groups = {part: {item["group"] for item in items} for part, items in lists.items()}
         assert not groups["training"] & groups["validation"]
@@ -152,7 +156,43 @@ def test_an_eye_is_on_one_side_only(scripts: SimpleNamespace, root: Path) -> Non
         assert items["A/train/IDRiD_01"]["group"] == items["B/train/IDRiD_001"]["group"]
         assert items["B/train/IDRiD_004"]["group"] == items["B/train/IDRiD_005"]["group"]
         assert items["A/train/IDRiD_01"]["group"] != items["A/train/IDRiD_02"]["group"]
-        assert lists == scripts.make_datalist(root, tasks=TASKS, validation_fraction=0.4, seed=seed)
+        assert lists == scripts.make_datalist(root, tasks=TASKS, validation_fraction=0.4, split_seed=seed)
+
+
+def test_validation_is_the_same_for_every_task_list_and_protocol(
+    scripts: SimpleNamespace, phantom_idrid: Path, tmp_path: Path
+) -> None:
+    folder = phantom_idrid
+    keys = {"validation_fraction": 0.35, "cache_dir": tmp_path}
+    made = []
+    for split_seed in range(3):
+        made.append(scripts.make_datalist(folder, tasks=TASKS, protocol="official", split_seed=split_seed, **keys))
+        held_out = set(names(made[-1]["validation"]))
+        assert {name[0] for name in held_out} == {"A", "B"}
+        for tasks in (TASKS, TASKS[:1], TASKS[:2], TASKS[2:], TASKS[4:5]):
+            for protocol in ("leakage_free", "official"):
+                lists = scripts.make_datalist(folder, tasks=tasks, protocol=protocol, split_seed=split_seed, **keys)
+                assert lists["validation"]
+                assert set(names(lists["validation"])) <= held_out
+                assert not set(names(lists["training"])) & held_out
+    assert made[0]["validation"] != made[1]["validation"]
+
+
+def test_a_missing_disc_is_unlabelled_and_a_missing_lesion_is_absent(
+    scripts: SimpleNamespace, root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = root / A_MASKS / "a. Training Set/5. Optic Disc"
+    folder.mkdir()
+    Image.new("1", (268, 178)).save(folder / "IDRiD_01_OD.tif")
+    items = by_name(scripts.make_datalist(root, tasks=TASKS))
+    assert items["A/train/IDRiD_01"]["labelled"][2:] == [True] * 5
+    assert items["A/train/IDRiD_02"]["labelled"][2:] == [True] * 4 + [False]
+    assert "5 photographs of part A have no OD file, so they are unlabelled for OD (A/train/IDRiD_02" in caplog.text
+    only_disc = scripts.make_datalist(root, tasks=TASKS[6:])
+    assert list(by_name(only_disc)) == ["A/train/IDRiD_01"]
+    caplog.clear()
+    scripts.make_datalist(root, tasks=TASKS[:6])
+    assert "OD file" not in caplog.text
 
 
 def test_copies_that_disagree_give_no_grade(
@@ -217,8 +257,8 @@ def test_tasks_choose_the_photographs(scripts: SimpleNamespace, root: Path) -> N
 def test_tasks_that_idrid_does_not_have_are_refused(scripts: SimpleNamespace, root: Path, task: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=f"IDRiD has no {task['kind']} task '{task['name']}'"):
         scripts.make_datalist(root, tasks=[task])
-    with pytest.raises(ConfigError, match="split 'random'"):
-        scripts.make_datalist(root, tasks=TASKS, split="random")
+    with pytest.raises(ConfigError, match="protocol 'random'"):
+        scripts.make_datalist(root, tasks=TASKS, protocol="random")
 
 
 @pytest.mark.parametrize("wrong", ["missing", "empty", "file", "other files", "inside", "above"])
@@ -353,3 +393,20 @@ def test_real_folder(scripts: SimpleNamespace, real_idrid: Path) -> None:
     assert masks == [54, 53, 54, 26, 54]
     assert len(scripts.read_centres(real_idrid)) == 397
     assert len(parse_tasks(TASKS)) == 7
+
+
+@pytest.mark.real
+def test_real_photographs_are_on_the_same_side_for_every_task_list(
+    scripts: SimpleNamespace, real_idrid: Path, tmp_path: Path
+) -> None:
+    lists = {
+        key: scripts.make_datalist(real_idrid, tasks=tasks, cache_dir=tmp_path)
+        for key, tasks in {"all": TASKS, "grades": TASKS[:2], "masks": TASKS[2:]}.items()
+    }
+    assert sum(len(items) for items in lists["all"].values()) == 54 + 397
+    held_out = {key: set(names(made["validation"])) for key, made in lists.items()}
+    assert held_out["masks"] == {name for name in held_out["all"] if name[0] == "A"}
+    graded = {item["name"] for item in lists["all"]["validation"] if any(item["labelled"][:2])}
+    assert held_out["grades"] == graded
+    assert len(held_out["masks"]) == pytest.approx(0.2 * 54, abs=2)
+    assert len(held_out["all"]) == pytest.approx(0.2 * 451, abs=4)

@@ -19,7 +19,8 @@ def test_a_run_leaves_model_records_pictures_and_tracking(tiny, tmp_path, capsys
     assert (folder / "figures" / "curves.png").stat().st_size > 5000
     state = torch.load(folder / "model.pt", weights_only=True)
     assert all(isinstance(value, torch.Tensor) for value in state.values())
-    assert {file.name for file in (tmp_path / "models").iterdir()} == {"model.pt", "model.json", "thresholds.json"}
+    published = {"model.pt", "model.json", "split.json", "thresholds.json"}
+    assert {file.name for file in (tmp_path / "models").iterdir()} == published
     facts = json.loads((folder / "model.json").read_text())
     assert facts["phantom"] is True
     assert facts["tasks"] == ["RG", "MER", "MA", "HE", "EX", "SE", "OD"]

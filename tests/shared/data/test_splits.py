@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from shared.data.splits import load_split, save_split, split_groups
+from shared.data.splits import SPLIT_FILE, choose_split, content_key, load_split, save_split, split_groups
 from shared.errors import ConfigError, DataError
 
 
@@ -55,11 +57,81 @@ def test_corners() -> None:
         split_groups([0, 1], fraction=1.2)
 
 
+def photographs(folder: Path, **parts: str) -> dict[str, list[dict[str, Any]]]:
+    """A data list with real files, from ``training="ab"``; upper and lower case of a letter are one eye."""
+    folder.mkdir(exist_ok=True)
+    lists: dict[str, list[dict[str, Any]]] = {}
+    for part, letters in parts.items():
+        lists[part] = []
+        for letter in letters:
+            file = folder / f"{letter}.jpg"
+            file.write_text(f"{folder.name} photograph {letter}")
+            lists[part].append({"image": str(file), "name": letter, "group": ord(letter.lower())})
+    return lists
+
+
 def test_saved_split_comes_back(tmp_path: Path) -> None:
-    names = {"training": ["a", "b"], "validation": ["c"]}
-    save_split(names, tmp_path / "new" / "split.json", about={"seed": 0})
-    assert load_split(tmp_path / "new" / "split.json") == names
+    lists = photographs(tmp_path / "data", training="ab", validation="c")
+    save_split(lists, tmp_path / "new" / "split.json", about={"split_seed": 0})
+    saved = load_split(tmp_path / "new" / "split.json")
+    assert saved.parts == {"training": ["a", "b"], "validation": ["c"]}
+    assert saved.contents == {name: content_key(tmp_path / "data" / f"{name}.jpg") for name in "abc"}
+    assert saved.about == {"split_seed": 0}
     assert [file.name for file in (tmp_path / "new").iterdir()] == ["split.json"]
+
+
+def test_content_tells_files_of_one_name_and_size_apart(tmp_path: Path) -> None:
+    keys = []
+    for folder, content in (("one", b"abc"), ("same", b"abc"), ("other", b"abd"), ("longer", b"abc" * 90000)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.jpg").write_bytes(content)
+        keys.append(content_key(tmp_path / folder / "a.jpg"))
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 3
+    with pytest.raises(DataError, match="cannot read"):
+        content_key(tmp_path / "none.jpg")
+
+
+def test_photographs_that_were_trained_on_are_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    model = tmp_path / "model" / "model.pt"
+    folder = tmp_path / "data"
+    save_split(photographs(folder, training="abc", validation="de"), model.with_name(SPLIT_FILE), about={"seed": 4})
+
+    def choose(split: str, lists: dict[str, list[dict[str, Any]]]) -> list[str]:
+        return [item["name"] for item in choose_split(datalist=lists, split=split, ckpt_path=model)]
+
+    assert choose("validation", photographs(folder, training="abc", validation="de")) == ["d", "e"]
+    with pytest.raises(DataError, match=r"2 of 3 validation photographs.* b, c") as caught:
+        choose("validation", photographs(folder, training="ae", validation="bcd"))
+    assert "--seed 4" in str(caught.value)
+    # The same eye under another name.
+    with pytest.raises(DataError, match=r"1 of 2 validation photographs.* A"):
+        choose("validation", photographs(folder, training="abc", validation="Ad"))
+    with pytest.raises(DataError, match=r"1 of 2 test photographs.* C"):
+        choose("test", photographs(folder, training="abc", validation="de", test="Cf"))
+    # Another data set with the same names.
+    assert choose("validation", photographs(tmp_path / "other", training="de", validation="abc")) == ["a", "b", "c"]
+    assert not caplog.records
+    assert choose("training", photographs(folder, training="abc", validation="de")) == ["a", "b", "c"]
+    # Known to share an eye with the training part, and reported apart; but never the same photograph.
+    lists = photographs(folder, training="abc", validation="de", test="Cf")
+    lists["test"][0]["leaks"] = True
+    assert choose("test", lists) == ["C", "f"]
+    assert "the eyes of 1 test photographs" in caplog.text
+    lists = photographs(folder, training="ab", test="c")
+    lists["test"][0]["leaks"] = True
+    with pytest.raises(DataError, match="1 of 1 test"):
+        choose("test", lists)
+
+
+def test_a_model_without_a_split_is_said_to_be_unchecked(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    lists = photographs(tmp_path / "data", training="a", validation="b")
+    with caplog.at_level(logging.WARNING):
+        assert choose_split(datalist=lists, split="validation", ckpt_path=tmp_path / "model.pt") == lists["validation"]
+    assert "is not checked" in caplog.text
+    (tmp_path / SPLIT_FILE).write_text("{}")
+    with pytest.raises(DataError, match="cannot read the split"):
+        choose_split(datalist=lists, split="validation", ckpt_path=tmp_path / "model.pt")
 
 
 def test_bad_split_files_are_refused(tmp_path: Path) -> None:
@@ -69,7 +141,7 @@ def test_bad_split_files_are_refused(tmp_path: Path) -> None:
     path.write_text('{"parts": ["a"]}')
     with pytest.raises(DataError, match="cannot read the split"):
         load_split(path)
-    save_split({"training": ["a"], "validation": ["a"]}, path)
+    save_split(photographs(tmp_path / "data", training="a", validation="a"), path)
     with pytest.raises(DataError, match="twice: a"):
         load_split(path)
     (tmp_path / "file").write_text("")
