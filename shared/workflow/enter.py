@@ -11,6 +11,7 @@ from monai.utils import set_determinism
 
 from shared.workflow.errors import install_excepthook
 from shared.workflow.keys import check_workflow_keys
+from shared.workflow.memory import keep_freed_memory
 from shared.workflow.paths import running_workflow
 
 TELEMETRY_OFF = {
@@ -36,6 +37,7 @@ def enter_bundle(*, bundle_root: str, seed: int | None = 0) -> None:
         ConfigError: for a key that no configuration file of the bundle has.
     """
     install_excepthook()
+    keep_freed_memory()
     for name, value in TELEMETRY_OFF.items():
         os.environ.setdefault(name, value)
     # An engine would log an exception that is then shown once more, as the last line.
