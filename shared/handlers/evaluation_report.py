@@ -76,6 +76,7 @@ class EvaluationReport:
         self.tasks: TaskList = parse_tasks(tasks)
         self.output_dir, self.split = Path(output_dir), split
         self.thresholds = {task.name: float((thresholds or {}).get(task.name, 0.5)) for task in self.tasks.masks}
+        self.not_chosen = [name for name in self.thresholds if name not in (thresholds or {})]
         self.samples, self.seed = samples, seed
         self.provenance = dict(provenance or {})
         self.means = dict(means) if means is not None else {"mean": [task.name for task in self.tasks.masks]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,15 +15,20 @@ from ignite.engine import Engine, Events
 
 from shared.data.splits import SPLIT_FILE
 from shared.engines.history import History
-from shared.files import atomic_write
+from shared.errors import TrainingError
+from shared.files import atomic_write, check_writable
 from shared.handlers.evaluation_report import EvaluationReport
-from shared.handlers.load import load_weights, read_tensors
+from shared.handlers.load import load_weights, read_facts, read_tensors
 from shared.metrics.histogram import best_threshold
 from shared.report.files import write_json
 from shared.tasks import Task, parse_tasks
 from shared.workflow.processes import is_main_process
 
+log = logging.getLogger(__name__)
+
 THRESHOLDS_FILE = "thresholds.json"
+FINISHED_FILE = "finished.json"
+NEW_MODELS_DIR = "free space or make the folder writable, or publish the model elsewhere with --models_dir"
 
 
 class FinishRun:
@@ -59,13 +65,38 @@ class FinishRun:
         self.output_dir = Path(output_dir)
         self.models_dir = Path(models_dir) if models_dir else None
         self.provenance, self.report_arguments = dict(provenance), dict(report or {})
+        self.was_complete = False
 
     def attach(self, engine: Engine) -> None:
         """Finish when training is complete."""
+        engine.add_event_handler(Events.STARTED, self.start)
         engine.add_event_handler(Events.COMPLETED, self.finish)
 
+    def start(self, engine: Engine) -> None:
+        """Find out whether all is done already (put `RunCheckpoint` first), else whether the model can be published.
+
+        Raises:
+            DataError: `models_dir` cannot be written.
+        """
+        done = engine.state.iteration > 0 and engine.state.epoch >= (engine.state.max_epochs or 0)
+        marker = self.output_dir / FINISHED_FILE
+        self.was_complete = (
+            done and marker.is_file() and json.loads(marker.read_text()).get("epoch") == engine.state.epoch
+        )
+        if self.models_dir is not None and not self.was_complete and is_main_process():
+            check_writable(self.models_dir, fix=NEW_MODELS_DIR)
+
     def finish(self, engine: Engine) -> None:
-        """Evaluate, write, draw, publish, print; or say how to go on with a run that was stopped."""
+        """Evaluate, write, draw, publish, print; or say how to go on with a run that was stopped or is complete."""
+        if self.was_complete:
+            if is_main_process():
+                print(
+                    f"\nalready complete: {engine.state.epoch} epochs in {self.output_dir}; nothing was changed or "
+                    f"published.\nTo train longer, raise --max_epochs; for a new run, leave out --output_dir or give "
+                    f"another.",
+                    flush=True,
+                )
+            return
         if not is_main_process():
             if not engine.should_terminate:
                 # The main process evaluates twice, and its metrics are summed over processes: take part in both.
@@ -77,12 +108,19 @@ class FinishRun:
             print(f"\nstopped in {where}, saved; to go on, add --output_dir {self.output_dir}", flush=True)
             return
         model = self.output_dir / "model.pt"
+        if self.history.best is None:
+            raise TrainingError(
+                "no epoch could be scored: no validation photograph is labelled for the tasks",
+                expected="validation photographs with masks or grades, by which the best epoch is chosen",
+                fix="raise --validation_fraction, or lower --val_interval if no validation was run",
+            )
         load_weights(self.network, read_tensors(model), source=model)
         thresholds = self.choose_thresholds()
         self.evaluate(thresholds)
         curves = self.draw_curves()
         if self.models_dir is not None:
             publish(self.output_dir, self.models_dir)
+        write_json(self.output_dir / FINISHED_FILE, {"epoch": engine.state.epoch})
         best = self.history.best or {}
         epoch = f"epoch {best['epoch']:.0f} of {engine.state.max_epochs}" if best else "no validation"
         print(
@@ -133,6 +171,7 @@ class FinishRun:
 
 def publish(output_dir: Path, models_dir: Path) -> None:
     """Copy a run's model, its provenance, split and thresholds to the bundle's `models`, each in one step."""
+    keep_previous(models_dir, ("model.json", SPLIT_FILE, THRESHOLDS_FILE, "model.pt"))
     if not (output_dir / SPLIT_FILE).is_file():
         # Another model's split must not stand beside this one.
         (models_dir / SPLIT_FILE).unlink(missing_ok=True)
@@ -140,7 +179,25 @@ def publish(output_dir: Path, models_dir: Path) -> None:
         if name == SPLIT_FILE and not (output_dir / name).is_file():
             continue
         with (output_dir / name).open("rb") as source:
-            atomic_write(models_dir / name, functools.partial(shutil.copyfileobj, source))
+            atomic_write(models_dir / name, functools.partial(shutil.copyfileobj, source), fix=NEW_MODELS_DIR)
+
+
+def keep_previous(models_dir: Path, names: Iterable[str]) -> None:
+    """Copy the published files to `previous/` beside them, and log what is about to be replaced."""
+    if not (models_dir / "model.pt").is_file():
+        return
+    previous = models_dir / "previous"
+    for name in names:
+        if (models_dir / name).is_file():
+            with (models_dir / name).open("rb") as source:
+                atomic_write(previous / name, functools.partial(shutil.copyfileobj, source), fix=NEW_MODELS_DIR)
+        else:
+            (previous / name).unlink(missing_ok=True)
+    facts = read_facts(models_dir / "model.pt")
+    about = ", ".join(
+        f"{key} {facts[key]}" for key in ("date", "dataset", "backbone", "epoch", "score") if key in facts
+    )
+    log.info("replacing the published model (%s); it is kept in %s", about or "of unknown origin", previous)
 
 
 def read_thresholds(path: str | Path) -> dict[str, float]:
@@ -154,4 +211,7 @@ def read_thresholds(path: str | Path) -> dict[str, float]:
     """
     file = Path(path)
     file = file if file.name == THRESHOLDS_FILE else file.with_name(THRESHOLDS_FILE)
-    return dict(json.loads(file.read_text())["thresholds"]) if file.is_file() else {}
+    if not file.is_file():
+        log.warning("no %s beside %s: a pixel belongs to a mask from probability 0.5", THRESHOLDS_FILE, path)
+        return {}
+    return dict(json.loads(file.read_text())["thresholds"])

@@ -111,6 +111,7 @@ class SaveBestModel:
         history: says which epoch is best (put `RecordHistory` first).
         path: the weights file; beside it goes a `.json` of the same name that says where the weights come from.
         provenance: JSON content for that file; epoch and score are added.
+        settings: `shared.workflow.model_settings`, for that file too: without them the weights mean something else.
     """
 
     def __init__(
@@ -120,9 +121,10 @@ class SaveBestModel:
         history: History,
         path: str | Path,
         provenance: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.network, self.history, self.path = network, history, Path(path)
-        self.provenance = dict(provenance or {})
+        self.provenance = dict(provenance or {}) | ({"settings": dict(settings)} if settings else {})
 
     def attach(self, engine: Engine) -> None:
         """Save after validation."""

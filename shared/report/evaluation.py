@@ -45,6 +45,7 @@ def write_evaluation(report: EvaluationReport) -> str:
             "provenance": report.provenance,
             "photographs": {name: int(where_N.sum()) for name, where_N in report.subsets().items()},
             "thresholds": report.thresholds,
+            "thresholds_not_chosen": report.not_chosen,
             "bootstrap": {"samples": report.samples, "seed": report.seed, "confidence": 0.95},
             "metrics": [row._asdict() for row in report.rows],
             "confusion": {name: answer.confusion() for name, answer in report.all_answers().items()},
@@ -61,6 +62,8 @@ def write_evaluation(report: EvaluationReport) -> str:
         draw_evaluation(report, use)
     tables = [*evaluation_tables(report.rows, report.split, phantom=phantom), *_use_table(report, use, phantom)]
     notes = [LEAK_FREE_NOTE] if len(report.subsets()) > 1 else []
+    if report.not_chosen:
+        notes.append(f"No threshold was chosen for {', '.join(report.not_chosen)}: 0.5 is used.")
     return "\n\n".join([*tables, *notes]) + (
         f"\n\nReport: {folder}/metrics.json, metrics.csv, per_photograph.csv"
         + (", expert_use.csv" if use is not None else "")

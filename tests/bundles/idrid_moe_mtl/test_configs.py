@@ -24,6 +24,9 @@ SHARED = [
     "crop",
     "contrast",
     "phantoms",
+    "settings",
+    "tracking_uri",
+    "experiment_name",
     *[
         "backbone",
         "output_stride",
@@ -60,7 +63,7 @@ def test_normalisation_is_one():
         TRAIN["validate"]["preprocessing"]["transforms"],
         INFERENCE["preprocessing"]["transforms"],
         evaluate["validate#preprocessing#transforms"],
-        published["train#preprocessing#transforms"],
+        published["+train"]["preprocessing"]["transforms"],
     ):
         assert normalisation(transforms) == expected
 

@@ -1,0 +1,39 @@
+"""Publishing keeps what it replaces; thresholds that are missing are said to be."""
+
+import json
+import logging
+
+import pytest
+import torch
+
+from shared.handlers import read_thresholds
+from shared.handlers.finish import publish
+
+
+def make_run(folder, date):
+    folder.mkdir()
+    torch.save({"w": torch.zeros(1)}, folder / "model.pt")
+    (folder / "model.json").write_text(json.dumps({"date": date, "epoch": 3}))
+    (folder / "thresholds.json").write_text(json.dumps({"thresholds": {"MA": 0.3}, "run": date}))
+    return folder
+
+
+def test_a_published_model_is_kept_and_named(tmp_path, caplog):
+    models = tmp_path / "models"
+    with caplog.at_level(logging.INFO):
+        publish(make_run(tmp_path / "first", "Monday"), models)
+    assert "replacing" not in caplog.text
+    with caplog.at_level(logging.INFO):
+        publish(make_run(tmp_path / "second", "Tuesday"), models)
+    assert "replacing the published model (date Monday, epoch 3)" in caplog.text
+    assert json.loads((models / "model.json").read_text())["date"] == "Tuesday"
+    assert json.loads((models / "previous" / "model.json").read_text())["date"] == "Monday"
+    assert json.loads((models / "previous" / "thresholds.json").read_text())["run"] == "Monday"
+    assert (models / "previous" / "model.pt").is_file()
+
+
+def test_absent_thresholds_are_logged(tmp_path, caplog):
+    with caplog.at_level(logging.WARNING):
+        assert read_thresholds(tmp_path / "model.pt") == {}
+    assert "probability 0.5" in caplog.text
+    assert read_thresholds(make_run(tmp_path / "run", "Monday") / "model.pt") == {"MA": pytest.approx(0.3)}
