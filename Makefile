@@ -36,7 +36,7 @@ lint: $(READY)
 	cd bundles/idrid_moe_mtl && MYPYPATH=../.. ../../$(PY) -m mypy --config-file ../../pyproject.toml -p scripts
 
 mlflow: $(READY)
-	MLFLOW_DISABLE_TELEMETRY=true $(VENV)/bin/mlflow ui --backend-store-uri sqlite:///$(CURDIR)/runs/mlflow.db --host 127.0.0.1 --port $(or $(PORT),5000)
+	$(PY) -m shared mlflow --port $(or $(PORT),5000)
 
 benchmark: $(READY)
 	$(PY) -m benchmarks $(ARGS)

@@ -27,6 +27,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "doctor": Command("shared.doctor.command", "doctor", "list all that is wrong with a data set, with pictures"),
     "results": Command("shared.report.results", "results", "print a run's report as Markdown, for documentation"),
+    "mlflow": Command("shared.workflow.browse", "browse", "show all runs in the browser"),
 }
 USAGE = 2
 

@@ -68,11 +68,13 @@ class GroupedBatchSampler(Sampler[list[Draw]]):
     ) -> None:
         if mode not in MODES:
             raise ConfigError(f"batch mode {mode!r}", expected=f"one of {', '.join(MODES)}", fix="correct the key")
-        if not len(kinds) or batch_size < 1 or not 0 <= mask_share <= 1 or not 0 <= rank < world_size:
+        if batch_size < 1:
+            raise ConfigError(f"batch_size is {batch_size}", expected="at least 1", fix="for example --batch_size 2")
+        if not len(kinds) or not 0 <= mask_share <= 1 or not 0 <= rank < world_size:
             raise ConfigError(
                 f"{len(kinds)} photographs, batch_size {batch_size}, mask_share {mask_share}, rank {rank}/{world_size}",
-                expected="at least one photograph and one per batch, a share in 0..1, a rank below the world size",
-                fix="check the data list and the key `batch_size`",
+                expected="at least one photograph, a share in 0..1, a rank below the world size",
+                fix="check the data list and the key `mask_share`",
             )
         indices = {kind: [i for i, k in enumerate(kinds) if k == kind] for kind in (WITH_MASKS, GRADES_ONLY)}
         self.indices = {kind: members for kind, members in indices.items() if members}

@@ -2,11 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.support.bundle import REPOSITORY, command, run_command
 
@@ -26,18 +29,45 @@ def short(tiny, **more):
     ("keys", "text"),
     [
         ({"epochs": "5"}, "--epochs: did you mean --max_epochs?"),
+        ({"image_size": "64"}, "for example --image_size [736,880]"),
         ({"dataset_dir": "no/such/folder"}, "A. Segmentation"),
         ({"backbone": "resnet51"}, "resnet50"),
         ({"pretrained": "imagnet"}, "--pretrained imagenet"),
         ({"pretrained": "no/such/file.pth"}, "--pretrained scratch"),
     ],
-    ids=["key", "dataset", "backbone", "pretrained", "weights file"],
+    ids=["key", "type", "dataset", "backbone", "pretrained", "weights file"],
 )
 def test_the_cause_is_the_last_thing_printed(tiny, home, keys, text):
     done = run_command(command("training", NAME, "train", **short(tiny, **keys)), home=home)
     assert done.returncode == 1
     assert text in last_lines(done, 12)
     assert "Failed to" not in last_lines(done, 3)
+
+
+def test_a_bad_photograph_in_a_worker_is_the_last_thing_printed(tiny, home, tmp_path, phantom_idrid):
+    """Noise in place of photographs: files that the quick doctor has no reason to refuse."""
+    folder, random = tmp_path / "noise", np.random.default_rng(0)
+    shutil.copytree(phantom_idrid, folder)
+    for file in (folder / "B. Disease Grading" / "1. Original Images" / "a. Training Set").iterdir():
+        Image.fromarray(random.integers(0, 255, (178, 268, 3), dtype=np.uint8)).save(file)
+    keys = short(tiny, dataset_dir=str(folder), num_workers="1")
+    done = run_command(command("training", NAME, "train", **keys), home=home)
+    assert done.returncode == 1
+    lines = last_lines(done, 4).splitlines()
+    assert lines[-1].startswith("  what to do: ")
+    assert any(line.startswith("DataError: ") and "is no fundus photograph" in line for line in lines)
+
+
+def test_ctrl_c_before_training_is_one_word(tiny, home):
+    process = start(command("training", NAME, "train", **short(tiny)), home)
+    for line in process.stdout:
+        if "run folder" in line:
+            process.send_signal(signal.SIGINT)
+            break
+    output = process.communicate(timeout=120)[0]
+    assert process.returncode in (130, -signal.SIGINT)
+    assert output.strip().splitlines()[-1] == "interrupted"
+    assert "Traceback" not in output
 
 
 def start(arguments, home):

@@ -1,5 +1,6 @@
 """What the documentation says is run, at reduced size, and every file, key and target in it exists."""
 
+import json
 import re
 import shlex
 
@@ -7,7 +8,7 @@ import fire
 import pytest
 
 from shared.__main__ import main as shared_main
-from shared.workflow.keys import known_keys
+from shared.workflow.keys import accepted_keys, known_keys
 from tests.support.bundle import REPOSITORY
 
 CONFIGS = REPOSITORY / "bundles" / "idrid_moe_mtl" / "configs"
@@ -72,14 +73,16 @@ def test_the_documented_commands_run(phantom_idrid, home, tmp_path, monkeypatch,
         "models_dir": tmp_path / "models",
         "ckpt_path": tmp_path / "models" / "model.pt",
     }
-    overrides = [word for key, value in small.items() for word in (f"--{key}", str(value))]
     photographs = phantom_idrid / "A. Segmentation" / "1. Original Images" / "b. Testing Set"
     places = {"/data/IDRiD": phantom_idrid, "/data/photographs": photographs, "findings": tmp_path / "findings"}
     kinds = []
     for line in documented_commands():
         words = [str(places.get(word, word)) for word in shlex.split(line)]
         if words[:4] == ["python", "-m", "monai.bundle", "run"]:
-            fire.Fire(run, command=[*words[4:], *overrides])
+            files = re.findall(r"bundles/\w+/configs/\w+\.json", line)
+            accepted = accepted_keys([json.loads((REPOSITORY / file).read_text()) for file in files])
+            keys = [key for key in small if key in accepted and f"--{key}" not in words]
+            fire.Fire(run, command=[*words[4:], *(word for key in keys for word in (f"--{key}", str(small[key])))])
             kinds.append(words[4])
         elif words[:3] == ["python", "-m", "shared"]:
             with pytest.raises(SystemExit) as ended:

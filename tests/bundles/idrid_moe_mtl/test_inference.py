@@ -52,6 +52,24 @@ def test_a_single_file(keys, photograph, tmp_path):
     assert (out / "overlays" / f"{name}.jpg").stat().st_size > 2000
 
 
+def test_inference_is_a_run_like_others(keys, photograph, tmp_path, home):
+    from mlflow import MlflowClient
+
+    infer(keys, photograph, run_name="a-run")
+    client = MlflowClient(f"sqlite:///{home}/runs/mlflow.db")
+    (experiment,) = [item for item in client.search_experiments() if item.name == "idrid_moe_mtl"]
+    (record,) = client.search_runs(experiment.experiment_id)
+    assert (record.info.run_name, record.info.status) == ("inference-a-run", "FINISHED")
+    assert record.data.metrics["photographs_read"] == 1
+    assert record.data.metrics["photographs_refused"] == 0
+    assert record.data.metrics["seconds_per_photograph"] > 0
+    assert record.data.params["num_experts"] == "2"
+    assert "network" not in record.data.params
+    files = {item.path for item in client.list_artifacts(record.info.run_id)}
+    assert {"summary.csv", "run.json", "config.json", "overlays"} <= files
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["run_name"] == "a-run"
+
+
 def test_a_folder_of_all_kinds(keys, photograph, tmp_path, capsys):
     folder = tmp_path / "photos"
     (folder / "sub").mkdir(parents=True)

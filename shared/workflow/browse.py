@@ -1,0 +1,50 @@
+"""Opens the one MLflow store of all runs in a browser's reach."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import shared
+from shared.errors import DataError
+from shared.workflow.paths import HOME_VARIABLE
+
+NO_TELEMETRY = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+
+
+def browse(*, port: int = 5000, host: str = "127.0.0.1") -> None:
+    """Serve the runs of all bundles at http://HOST:PORT until Ctrl-C.
+
+    The store is `$MLFLOW_TRACKING_URI`, else `runs/mlflow.db` in `$EYE_BUNDLES_HOME` or the repository.
+
+    Args:
+        port: of the web page.
+        host: which network may see it; the default is this computer alone.
+    """
+    store = find_store()
+    if store.startswith("http"):
+        print(f"the runs are on a server: {store}")
+        return
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store, "--host", host, "--port", str(port)]
+    subprocess.run(command, env=os.environ | NO_TELEMETRY, check=False)
+
+
+def find_store() -> str:
+    """The store's address.
+
+    Raises:
+        DataError: nothing has been run yet.
+    """
+    given = os.environ.get("MLFLOW_TRACKING_URI", "")
+    home = Path(os.environ.get(HOME_VARIABLE) or Path(shared.__file__).parents[1]).expanduser().resolve()
+    store = given or f"sqlite:///{home / 'runs' / 'mlflow.db'}"
+    file = Path(store.removeprefix("sqlite:///"))
+    if store.startswith("sqlite:///") and not file.is_file():
+        raise DataError(
+            f"no runs yet: there is no {file}",
+            expected="the store that the first run makes",
+            fix=f"make train; for runs elsewhere, set {HOME_VARIABLE} or MLFLOW_TRACKING_URI as for the run",
+        )
+    return store
