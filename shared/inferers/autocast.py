@@ -28,7 +28,7 @@ def autocast_dtype(device: torch.device | str) -> torch.dtype | None:
 
 
 def needs_scaler(*, device: torch.device | str, amp: bool) -> bool:
-    """Whether training needs a gradient scaler: with float16, whose small gradients would vanish; `amp` of a trainer."""
+    """Whether training needs a gradient scaler (`amp` of MONAI's trainer): float16 loses small gradients without."""
     return amp and autocast_dtype(device) == torch.float16
 
 
