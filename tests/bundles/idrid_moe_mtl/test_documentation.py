@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from pathlib import Path
 
 import fire
 import pytest
@@ -70,8 +71,6 @@ def test_the_documented_commands_run(phantom_idrid, home, tmp_path, monkeypatch,
         "device": "cpu",
         "bootstrap_samples": 20,
         "phantoms": "{'size':[178,268],'num_masked':[5,2],'num_graded':[10,4],'seed':1}",
-        "models_dir": tmp_path / "models",
-        "ckpt_path": tmp_path / "models" / "model.pt",
     }
     photographs = phantom_idrid / "A. Segmentation" / "1. Original Images" / "b. Testing Set"
     places = {"/data/IDRiD": phantom_idrid, "/data/photographs": photographs, "findings": tmp_path / "findings"}
@@ -81,6 +80,10 @@ def test_the_documented_commands_run(phantom_idrid, home, tmp_path, monkeypatch,
         if words[:4] == ["python", "-m", "monai.bundle", "run"]:
             files = re.findall(r"bundles/\w+/configs/\w+\.json", line)
             accepted = accepted_keys([json.loads((REPOSITORY / file).read_text()) for file in files])
+            overlays = [Path(file).stem for file in files if Path(file).stem not in ("train", "evaluate", "inference")]
+            # Weights go with their overlays only.
+            models = tmp_path / "_".join(["models", *overlays])
+            small |= {"models_dir": models, "ckpt_path": models / "model.pt"}
             keys = [key for key in small if key in accepted and f"--{key}" not in words]
             fire.Fire(run, command=[*words[4:], *(word for key in keys for word in (f"--{key}", str(small[key])))])
             kinds.append(words[4])
