@@ -12,6 +12,8 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 import pytest
 
+from shared.workflow.enter import forget_scripts, use_scripts_of
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 BUNDLES = REPOSITORY / "bundles"
 
@@ -37,9 +39,9 @@ def real_idrid(real_data: Path) -> Path:
 @pytest.fixture
 def idrid_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
     """`import scripts` means those of `bundles/idrid_moe_mtl`."""
-    for name in [name for name in sys.modules if name == "scripts" or name.startswith("scripts.")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.syspath_prepend(BUNDLES / "idrid_moe_mtl")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    forget_scripts()
+    use_scripts_of(str(BUNDLES / "idrid_moe_mtl"))
 
 
 @pytest.fixture

@@ -50,14 +50,19 @@ def enter_bundle(*, bundle_root: str, seed: int | None = 0) -> None:
         set_determinism(seed=seed)
 
 
+def forget_scripts() -> None:
+    """Let the next `import scripts` look for the package anew."""
+    for name in [name for name in sys.modules if name == "scripts" or name.startswith("scripts.")]:
+        del sys.modules[name]
+
+
 def use_scripts_of(bundle_root: str) -> None:
     """Make `import scripts` mean this bundle's folder, also where another bundle ran before in this process."""
     root = str(Path(bundle_root).resolve())
     loaded = sys.modules.get("scripts")
     origin = getattr(loaded, "__path__", None)
     if loaded is not None and (not origin or Path(next(iter(origin))).resolve() != Path(root) / "scripts"):
-        for name in [name for name in sys.modules if name == "scripts" or name.startswith("scripts.")]:
-            del sys.modules[name]
+        forget_scripts()
     # Another bundle's root on the path, or a current directory with a `scripts` folder, would come first.
     others = [entry for entry in sys.path if not (Path(entry) / "configs" / "metadata.json").is_file()]
     sys.path[:] = [root, *others]

@@ -24,6 +24,7 @@ from PIL import Image
 from skimage.measure import label, regionprops
 
 from shared.errors import ConfigError, DataError
+from shared.workflow.enter import forget_scripts, use_scripts_of
 
 BUNDLE = Path(__file__).resolve().parents[3] / "bundles" / "idrid_moe_mtl"
 HEIGHT, WIDTH = 267, 402
@@ -68,12 +69,11 @@ class Built(NamedTuple):
 @pytest.fixture(scope="module")
 def phantoms() -> Iterator[ModuleType]:
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in sys.modules if name == "scripts" or name.startswith("scripts.")]:
-            patch.delitem(sys.modules, name)
-        patch.syspath_prepend(BUNDLE)
+        patch.setattr(sys, "path", list(sys.path))
+        forget_scripts()
+        use_scripts_of(str(BUNDLE))
         yield importlib.import_module("scripts.phantoms")
-        for name in [name for name in sys.modules if name == "scripts" or name.startswith("scripts.")]:
-            del sys.modules[name]
+        forget_scripts()
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from shared.__main__ import COMMANDS, main
+from shared.workflow.enter import forget_scripts
 
 BUNDLE = """
 from shared.doctor import Diagnosis
@@ -24,8 +26,7 @@ def examine(dataset_dir, *, quick, cache_dir):
 @pytest.fixture(autouse=True)
 def _clean_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys, "path", list(sys.path))
-    for name in [name for name in sys.modules if name == "scripts" or name.startswith("scripts.")]:
-        monkeypatch.delitem(sys.modules, name)
+    forget_scripts()
     monkeypatch.setenv("EYE_BUNDLES_HOME", str(tmp_path / "home"))
 
 
@@ -51,7 +52,7 @@ def test_alone_it_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None
     main([])
     shown = capsys.readouterr().out
     for name, command in COMMANDS.items():
-        assert f"{name}  {command.purpose}" in shown
+        assert re.search(rf"^  {name} +{re.escape(command.purpose)}$", shown, flags=re.M)
 
 
 def test_listing_commands_imports_nothing_heavy() -> None:

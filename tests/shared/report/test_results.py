@@ -26,5 +26,5 @@ def test_the_numbers_of_the_report_in_a_table(tmp_path):
 
 
 def test_a_folder_without_report_is_refused(tmp_path):
-    with pytest.raises(DataError, match="metrics.json"):
+    with pytest.raises(DataError, match=r"metrics\.json"):
         results(str(tmp_path))
