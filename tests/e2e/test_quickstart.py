@@ -25,6 +25,7 @@ def test_the_quickstart_learns_and_its_model_evaluates_and_reads(home, tmp_path)
     first, best = rows[0], max(rows, key=lambda row: row["score"])
     assert best["Dice_mean"] > first["Dice_mean"] + 0.1
     assert best["Dice_OD"] > 0.6
+    assert best["accuracy_mean"] >= first["accuracy_mean"]
     assert rows[-1]["loss"] < 0.85 * first["loss"]
 
     ckpt = {"ckpt_path": models / "model.pt"}
