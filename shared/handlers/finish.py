@@ -26,6 +26,7 @@ from shared.workflow.processes import is_main_process
 
 log = logging.getLogger(__name__)
 
+LEAST_DICE = 0.05
 THRESHOLDS_FILE = "thresholds.json"
 FINISHED_FILE = "finished.json"
 NEW_MODELS_DIR = "free space or make the folder writable, or publish the model elsewhere with --models_dir"
@@ -136,7 +137,9 @@ class FinishRun:
         """Thresholds of the highest pooled Dice on validation, written to `thresholds.json`."""
         report = EvaluationReport(self.tasks, output_dir=self.output_dir, split="validation", figures=False)
         self.run_with(report.reset, report.collect)
-        thresholds = {name: best_threshold(histogram) for name, histogram in report.pooled_histograms().items()}
+        thresholds = {
+            name: best_threshold(histogram, least=LEAST_DICE) for name, histogram in report.pooled_histograms().items()
+        }
         content = {"thresholds": thresholds, "chosen": "highest pooled Dice on the validation photographs"}
         write_json(self.output_dir / THRESHOLDS_FILE, content)
         return thresholds

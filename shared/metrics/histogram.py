@@ -142,17 +142,20 @@ def area_by_trapezoids(points: PrecisionRecall, has_truth: npt.ArrayLike) -> Flo
     return np.where(has_truth, area, np.nan)
 
 
-def best_threshold(histogram: ScoreHistogram, *, default: float = 0.5) -> float:
+def best_threshold(histogram: ScoreHistogram, *, default: float = 0.5, least: float = 0.0) -> float:
     """The threshold whose pooled Dice is the highest; the lowest of several equal ones.
 
     It lies halfway between two levels, so that rounded and unrounded scores give the same mask. ``default`` where the
-    truth is empty: there is nothing to choose by.
+    truth is empty, or the highest Dice below ``least``: there is nothing to choose by, and the best of useless masks
+    may cover the whole photograph.
     """
     positive, negative = (np.asarray(part, np.float64)[::-1].cumsum()[::-1] for part in histogram)
     if positive[0] == 0:
         return default
     dice = 2 * positive / (positive + negative + positive[0])
     level = 1 + int(np.argmax(dice[1:]))
+    if dice[level] < least:
+        return default
     return (level - 0.5) / (len(dice) - 1)
 
 

@@ -151,3 +151,13 @@ def test_scores_that_are_no_probabilities_are_refused(scores):
 def test_shapes_must_agree():
     with pytest.raises(ValueError, match="shape"):
         score_histogram(np.zeros((2, 3)), np.zeros((3, 2)))
+
+
+def test_a_task_that_was_not_learned_keeps_the_default_threshold() -> None:
+    truth = np.zeros((50, 50), bool)
+    truth[0, :3] = True
+    scores = np.random.default_rng(0).random((50, 50))
+    histogram = score_histogram(scores, truth)
+    assert best_threshold(histogram, least=0.05) == 0.5
+    assert best_threshold(histogram) != 0.5
+    assert best_threshold(score_histogram(truth * 0.9, truth), least=0.05) != 0.5
