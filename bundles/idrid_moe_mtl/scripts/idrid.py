@@ -9,16 +9,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from scripts.layout import MASK_FOLDERS
 from shared.data.photograph import SUFFIXES
 from shared.errors import DataError
 
-MASK_FOLDERS = {
-    "MA": "1. Microaneurysms",
-    "HE": "2. Haemorrhages",
-    "EX": "3. Hard Exudates",
-    "SE": "4. Soft Exudates",
-    "OD": "5. Optic Disc",
-}
 ALWAYS_THERE = {"OD"}
 GRADE_COLUMNS = {"RG": "Retinopathy grade", "MER": "Risk of macular edema"}
 GRADE_CLASSES = {"RG": 5, "MER": 3}

@@ -11,18 +11,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from scripts.layout import MASK_FOLDERS
 from scripts.phantom_eye import MASKS, Photograph, draw_eye
 from scripts.phantom_frame import Bools
 from scripts.phantom_plan import COPIED, DRAWN, PlannedEye, PlannedPhotograph
 
 SPLIT_FOLDERS = {"train": "a. Training Set", "test": "b. Testing Set"}
-MASK_FOLDERS = {
-    "MA": "1. Microaneurysms",
-    "HE": "2. Haemorrhages",
-    "EX": "3. Hard Exudates",
-    "SE": "4. Soft Exudates",
-    "OD": "5. Optic Disc",
-}
 PART_FOLDERS = {"A": "A. Segmentation", "B": "B. Disease Grading"}
 _TRUTH = Path("2. Groundtruths")
 GRADE_FILES = {
