@@ -67,7 +67,9 @@ class StopOnSignal:
         def note(number: int, frame: FrameType | None) -> None:
             self.stopped_by = signal.Signals(number).name
             log.warning("%s: stopping after this step, which is then saved; once more stops at once", self.stopped_by)
-            self.restore(engine)
+            # Not what was there before: a shell starts background jobs with SIGINT ignored.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
         for number in (signal.SIGINT, signal.SIGTERM):
             self._previous[number] = signal.signal(number, note)

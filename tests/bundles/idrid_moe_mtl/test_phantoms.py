@@ -24,6 +24,7 @@ from PIL import Image
 from skimage.measure import label, regionprops
 
 from shared.errors import ConfigError, DataError
+from shared.phantoms import only_one
 from shared.workflow.enter import forget_scripts, use_scripts_of
 
 BUNDLE = Path(__file__).resolve().parents[3] / "bundles" / "idrid_moe_mtl"
@@ -172,7 +173,7 @@ def test_grading_table(built: Built, split: str, number: int, extra: int) -> Non
 
 
 def test_grades_are_distributed_as_in_idrid(phantoms: ModuleType) -> None:
-    plan = importlib.import_module("scripts.phantom_plan").plan_eyes(num_masked=(54, 27), num_graded=(413, 103))
+    plan = importlib.import_module("scripts.phantoms.plan").plan_eyes(num_masked=(54, 27), num_graded=(413, 103))
     findings = {p.name: eye.findings for eye in plan for p in eye.photographs if p.part == "B"}
     assert len(findings) == 516
     retinopathy = np.bincount([f.retinopathy for f in findings.values()]) / 516
@@ -182,7 +183,7 @@ def test_grades_are_distributed_as_in_idrid(phantoms: ModuleType) -> None:
 
 
 def test_official_numbers_of_twins(phantoms: ModuleType) -> None:
-    plan = importlib.import_module("scripts.phantom_plan").plan_eyes(num_masked=(54, 27), num_graded=(413, 103))
+    plan = importlib.import_module("scripts.phantoms.plan").plan_eyes(num_masked=(54, 27), num_graded=(413, 103))
     pairs = [tuple(p.name.rsplit("/", 1)[0] for p in eye.photographs) for eye in plan if len(eye.photographs) > 1]
     counts = {pair: pairs.count(pair) for pair in set(pairs)}
     assert counts == {
@@ -196,7 +197,7 @@ def test_official_numbers_of_twins(phantoms: ModuleType) -> None:
     assert len(names) == len(set(names)) == 54 + 27 + 413 + 103
     assert all(
         len(eye.photographs) == 1
-        for eye in importlib.import_module("scripts.phantom_plan").plan_eyes(
+        for eye in importlib.import_module("scripts.phantoms.plan").plan_eyes(
             num_masked=(4, 2), num_graded=(3, 0), twins=0.0
         )
     )
@@ -260,8 +261,8 @@ def test_lesions_look_as_they_should(built: Built) -> None:
 
 def test_foreground_fractions_are_idrids(phantoms: ModuleType) -> None:
     """Real ones where a mask exists: MA 0.10 %, HE 1.03 %, EX 0.90 %, SE 0.38 %, OD 1.78 %."""
-    draw_eye = importlib.import_module("scripts.phantom_eye").draw_eye
-    findings = importlib.import_module("scripts.phantom_lesions").Findings
+    draw_eye = importlib.import_module("scripts.phantoms.eye").draw_eye
+    findings = importlib.import_module("scripts.phantoms.lesions").Findings
     real = {"MA": 0.10, "HE": 1.03, "EX": 0.90, "SE": 0.38, "OD": 1.78}
     drawn = [draw_eye(findings(2 + n % 2, 2, True, True), size=(534, 804), seed=(5, n)).masks for n in range(8)]
     for kind, percent in real.items():
@@ -326,8 +327,8 @@ def test_says_what_it_is(built: Built, phantoms: ModuleType) -> None:
 
 @pytest.mark.parametrize("size", [(178, 268), (300, 300), (1000, 1504)])
 def test_any_size(phantoms: ModuleType, size: tuple[int, int]) -> None:
-    draw_eye = importlib.import_module("scripts.phantom_eye").draw_eye
-    findings = importlib.import_module("scripts.phantom_lesions").Findings
+    draw_eye = importlib.import_module("scripts.phantoms.eye").draw_eye
+    findings = importlib.import_module("scripts.phantoms.lesions").Findings
     drawn = draw_eye(findings(4, 2, True, True), size=size, seed=(1,))
     assert drawn.image.shape == (*size, 3)
     assert drawn.image.dtype == np.uint8
@@ -338,8 +339,8 @@ def test_any_size(phantoms: ModuleType, size: tuple[int, int]) -> None:
 
 
 def test_same_anatomy_at_every_size(phantoms: ModuleType) -> None:
-    draw_eye = importlib.import_module("scripts.phantom_eye").draw_eye
-    findings = importlib.import_module("scripts.phantom_lesions").Findings
+    draw_eye = importlib.import_module("scripts.phantoms.eye").draw_eye
+    findings = importlib.import_module("scripts.phantoms.lesions").Findings
     large, small = (draw_eye(findings(0, 0, False, False), size=size, seed=(8,)) for size in ((712, 1072), (356, 536)))
     assert (np.array(large.fovea) + 0.5) / 2 == pytest.approx(np.array(small.fovea) + 0.5)
     shrunk_HW3 = np.asarray(Image.fromarray(large.image).resize((536, 356), Image.Resampling.BOX), float)
@@ -395,7 +396,7 @@ def test_killed_build_is_never_taken_for_finished(phantoms: ModuleType, tmp_path
     folder = phantoms.phantom_dir(tmp_path, **{key: slow[key] for key in TINY})
     assert not folder.exists()
     left_over = next(tmp_path.glob(f".{folder.name}.building-*"))
-    with importlib.import_module("scripts.phantom_lock").only_one(folder):
+    with only_one(folder):
         assert not left_over.exists(), "the next builder clears what the killed one left"
 
 
@@ -440,7 +441,7 @@ def test_unwritable_place_is_named(phantoms: ModuleType, tmp_path: Path, workers
 
 
 def test_failing_worker_is_reported(phantoms: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    work = importlib.import_module("scripts.phantom_work")
+    work = importlib.import_module("shared.phantoms.workers")
     real = work.subprocess.Popen
 
     def full_disk(command: list[str], **options: Any) -> Any:

@@ -53,12 +53,14 @@ def test_an_epoch_in_which_the_signal_comes_last_still_completes():
     assert trainer.state.iteration == 4
 
 
-def test_a_second_signal_interrupts_at_once():
+@pytest.mark.parametrize("before", [signal.default_int_handler, signal.SIG_IGN], ids=["terminal", "background job"])
+def test_a_second_signal_interrupts_at_once(before, request):
+    request.addfinalizer(lambda was=signal.signal(signal.SIGINT, before): signal.signal(signal.SIGINT, was))
     trainer = make_trainer([StopOnSignal()])
 
     def twice(engine):
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
 
     trainer.add_event_handler(Events.ITERATION_STARTED(once=2), twice)
     with pytest.raises(KeyboardInterrupt):

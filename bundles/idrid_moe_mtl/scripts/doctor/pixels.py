@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.doctor_files import Survey
+from scripts.doctor.files import Survey
 from scripts.idrid import Entry
 from shared.data.field_of_view import find_field_of_view
 from shared.data.photograph import read_mask, read_photograph

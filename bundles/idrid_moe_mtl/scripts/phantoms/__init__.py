@@ -1,6 +1,6 @@
 """Phantom data: drawn fundus photographs in the folder layout and file kinds of IDRiD, made on first use.
 
-What the grades mean here (`phantom_lesions.py` draws by these rules, so they can be derived from the pictures):
+What the grades mean here (`scripts.phantoms.lesions` draws by these rules, so they can be derived from the pictures):
 
 - RG 0: no lesion. 1: microaneurysms only. 2: microaneurysms and haemorrhages or exudates, but fewer than
   `SEVERE_HAEMORRHAGES` haemorrhages in some quadrant about the fovea. 3: `SEVERE_HAEMORRHAGES` or more in every one.
@@ -13,37 +13,18 @@ Drawn after looking at IDRiD's training photographs (Porwal et al., Data 2018, C
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
 import logging
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from scripts.phantom_files import write_tables
-from scripts.phantom_lock import only_one
-from scripts.phantom_plan import OFFICIAL_TWINS
-from scripts.phantom_work import draw_all
-from shared.errors import ConfigError, DataError
+from scripts.phantoms.files import write_tables
+from scripts.phantoms.plan import OFFICIAL_TWINS
+from scripts.phantoms.work import draw_all
+from shared.errors import ConfigError
+from shared.phantoms import build_folder, ensure_folder, folder_of, is_phantom, phantom_facts
 
-LABEL_FILE, FACTS_FILE = "PHANTOMS.txt", "phantoms.json"
 DRAWING = 5
 _logger = logging.getLogger(__name__)
-
-
-def is_phantom(folder: str | Path) -> bool:
-    """Whether ``folder`` holds drawn photographs rather than real ones."""
-    return (Path(folder) / LABEL_FILE).is_file()
-
-
-def phantom_facts(folder: str | Path) -> dict[str, Any]:
-    """What is true of a phantom data set: ``parameters``, ``twins`` (names of the photographs that show one eye) and
-    ``eyes`` (photographs, grades, landmarks and diameters in pixels)."""
-    facts: dict[str, Any] = json.loads((Path(folder) / FACTS_FILE).read_text())
-    return facts
 
 
 def phantom_dir(root: str | Path, **parameters: Any) -> Path:
@@ -51,8 +32,7 @@ def phantom_dir(root: str | Path, **parameters: Any) -> Path:
     checked = _checked(**parameters)
     height, width = checked["size"]
     number = sum(checked["num_masked"]) + sum(checked["num_graded"])
-    digest = hashlib.sha256(json.dumps(checked, sort_keys=True).encode()).hexdigest()[:8]
-    return Path(root) / f"idrid_{height}x{width}_{number}_{digest}"
+    return folder_of(root, f"idrid_{height}x{width}_{number}", checked)
 
 
 def ensure_phantoms(root: str | Path, *, workers: int | None = None, progress: bool = True, **parameters: Any) -> Path:
@@ -67,13 +47,10 @@ def ensure_phantoms(root: str | Path, *, workers: int | None = None, progress: b
     Raises:
         ConfigError: for parameters that cannot be drawn.
     """
-    folder = phantom_dir(root, **parameters)
-    if not is_phantom(folder):
-        with _writing(folder), only_one(folder):
-            if not is_phantom(folder):
-                make_phantoms(folder, workers=workers, progress=progress, **parameters)
-    _logger.info(f"PHANTOMS: using drawn photographs, not real ones: {folder}")
-    return folder
+    return ensure_folder(
+        phantom_dir(root, **parameters),
+        lambda folder: make_phantoms(folder, workers=workers, progress=progress, **parameters),
+    )
 
 
 def make_phantoms(
@@ -90,6 +67,8 @@ def make_phantoms(
     """Draws a data set into ``folder``, which appears only when it is complete.
 
     The same seed gives the same bytes with any number of workers (and the same versions of numpy, scipy and Pillow).
+    `phantoms.json` says what is true: ``twins`` (names of the photographs that show one eye) and ``eyes`` (photographs,
+    grades, landmarks and diameters in pixels).
 
     Args:
         num_masked: photographs in part A (with masks), train and test. num_graded: those in part B (with grades).
@@ -101,51 +80,18 @@ def make_phantoms(
         ConfigError: for parameters that cannot be drawn.
         DataError: if ``folder`` exists and is not empty, or cannot be written.
     """
-    folder = Path(folder).absolute()
     checked = _checked(num_masked=num_masked, num_graded=num_graded, size=size, twins=twins, seed=seed)
-    if folder.exists() and any(folder.iterdir()):
-        raise DataError(
-            f"{folder} exists and is not empty", expected="a new folder for phantoms", fix="choose another folder"
-        )
     number = sum(checked["num_masked"]) + sum(checked["num_graded"])
-    _logger.info(f"PHANTOMS: drawing {number} photographs of {size[1]}x{size[0]} pixels into {folder}")
-    with _writing(folder):
-        _build(folder, checked, workers=workers, progress=progress)
-    return folder
 
-
-def _build(folder: Path, checked: dict[str, Any], *, workers: int | None, progress: bool) -> None:
-    """Draws into a temporary sibling of ``folder`` and renames it at the end."""
-    settings = {key: checked[key] for key in ("num_masked", "num_graded", "twins", "seed")}
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}.building-", dir=folder.parent))
-    try:
+    def fill(building: Path) -> dict[str, Any]:
+        _logger.info(f"PHANTOMS: drawing {number} photographs of {size[1]}x{size[0]} pixels into {folder}")
+        settings = {key: checked[key] for key in ("num_masked", "num_graded", "twins", "seed")}
         facts = draw_all(building, settings, size=checked["size"], workers=workers, progress=progress)
         write_tables(building, facts)
         names = [list(eye["photographs"]) for eye in facts]
-        record = {"parameters": checked, "twins": [group for group in names if len(group) > 1], "eyes": facts}
-        (building / FACTS_FILE).write_text(json.dumps(record, indent=1) + "\n")
-        (building / LABEL_FILE).write_text(_LABEL + json.dumps(checked) + "\n")
-        building.chmod(0o755)
-        try:
-            building.rename(folder)
-        except OSError:
-            if not is_phantom(folder):
-                raise
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
+        return {"twins": [group for group in names if len(group) > 1], "eyes": facts}
 
-
-@contextlib.contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise DataError(
-            f"phantoms cannot be written to {folder}: {error}",
-            expected="a folder that can be written and has room",
-            fix="free space there, or name another folder for the phantoms, or give real data by --dataset_dir",
-        ) from error
+    return build_folder(folder, fill, label=_LABEL, parameters=checked)
 
 
 _LABEL = """PHANTOMS: these are not photographs.
@@ -153,8 +99,6 @@ _LABEL = """PHANTOMS: these are not photographs.
 Every picture in this folder was drawn by a program (bundles/idrid_moe_mtl/scripts/phantoms.py) to look like a fundus
 photograph of the IDRiD data set and is stored in its folder layout. No patient, no eye and no camera was involved.
 Nothing learned or measured on them has any clinical meaning. `phantoms.json` says what is true of each picture.
-
-Parameters:
 """
 
 

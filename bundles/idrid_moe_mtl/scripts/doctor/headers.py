@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from scripts.doctor_files import Survey
+from scripts.doctor.files import Survey
 from scripts.idrid import Entry
 from shared.data.field_of_view import MIN_PIXELS
 from shared.data.photograph import photograph_size, read_mask, read_photograph

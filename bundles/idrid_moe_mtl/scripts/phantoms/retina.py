@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from scripts.phantom_frame import Anatomy, Bools, Floats, Frame, stretched
+from scripts.phantoms.frame import Anatomy, Bools, Floats, Frame, stretched
 
 
 def draw_background(rng: np.random.Generator, eye: Anatomy, frame: Frame) -> NDArray[np.float32]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scripts.phantom_frame import Anatomy, Bools, Frame
+from scripts.phantoms.frame import Anatomy, Bools, Frame
 
 LESIONS = ("MA", "HE", "EX", "SE")
 

@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 from scripts.layout import MASK_FOLDERS
-from scripts.phantom_eye import MASKS, Photograph, draw_eye
-from scripts.phantom_frame import Bools
-from scripts.phantom_plan import COPIED, DRAWN, PlannedEye, PlannedPhotograph
+from scripts.phantoms.eye import MASKS, Photograph, draw_eye
+from scripts.phantoms.frame import Bools
+from scripts.phantoms.plan import COPIED, DRAWN, PlannedEye, PlannedPhotograph
 
 SPLIT_FOLDERS = {"train": "a. Training Set", "test": "b. Testing Set"}
 PART_FOLDERS = {"A": "A. Segmentation", "B": "B. Disease Grading"}

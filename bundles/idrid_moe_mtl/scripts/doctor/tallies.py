@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from scripts.doctor_files import Survey
-from scripts.doctor_pixels import Look
+from scripts.doctor.files import Survey
+from scripts.doctor.pixels import Look
 from scripts.idrid import GRADE_CLASSES, GRADE_COLUMNS, MASK_FOLDERS, SETS
 from shared.doctor import Diagnosis, Sample, Table
 

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.phantom_frame import Anatomy, Bools, Frame
-from scripts.phantom_sheet import LesionSheet
+from scripts.phantoms.frame import Anatomy, Bools, Frame
+from scripts.phantoms.sheet import LesionSheet
 
 SEVERE_HAEMORRHAGES = 4
 MACULA_MARGIN = 0.12

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy.interpolate import make_interp_spline
 
-from scripts.phantom_frame import FULL_HEIGHT, Anatomy, Floats, Frame
+from scripts.phantoms.frame import FULL_HEIGHT, Anatomy, Floats, Frame
 
 STEP = 14.0
 

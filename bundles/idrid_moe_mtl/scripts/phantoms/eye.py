@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter
 
-from scripts.phantom_frame import Anatomy, Bools, Frame, draw_anatomy, stretched, view_mask
-from scripts.phantom_lesions import Findings, Lesions, draw_lesions
-from scripts.phantom_retina import distance_from_disc, draw_background, draw_disc, paint_disc
-from scripts.phantom_sheet import LESIONS
-from scripts.phantom_vessels import coverage, draw_tree, draw_tuft, render_vessels
+from scripts.phantoms.frame import Anatomy, Bools, Frame, draw_anatomy, stretched, view_mask
+from scripts.phantoms.lesions import Findings, Lesions, draw_lesions
+from scripts.phantoms.retina import distance_from_disc, draw_background, draw_disc, paint_disc
+from scripts.phantoms.sheet import LESIONS
+from scripts.phantoms.vessels import coverage, draw_tree, draw_tuft, render_vessels
 
 MASKS = (*LESIONS, "OD")
 

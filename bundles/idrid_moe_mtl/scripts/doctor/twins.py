@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from scripts.datalist import FINGERPRINTS
-from scripts.doctor_files import Survey
-from scripts.doctor_pixels import Look
+from scripts.doctor.files import Survey
+from scripts.doctor.pixels import Look
 from scripts.idrid import Entry
 from shared.data.duplicates import COPY, Duplicate, find_same_eyes, group_duplicates
 from shared.doctor import ERROR, NOTE, WARNING, Diagnosis

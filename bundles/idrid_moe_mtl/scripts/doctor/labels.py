@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from scripts.doctor_files import Survey
-from scripts.doctor_pixels import Look
-from scripts.doctor_tables import Centres
+from scripts.doctor.files import Survey
+from scripts.doctor.pixels import Look
+from scripts.doctor.tables import Centres
 from scripts.idrid import GRADE_CLASSES, GRADE_COLUMNS, Entry
 from shared.data.duplicates import COPY, Duplicate
 from shared.doctor import WARNING, Diagnosis

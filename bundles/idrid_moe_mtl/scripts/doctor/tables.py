@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from statistics import median
 
-from scripts.doctor_files import Survey
+from scripts.doctor.files import Survey
 from scripts.idrid import GRADE_CLASSES, GRADE_COLUMNS, Entry, find_child, find_files, read_table
 from shared.doctor import ERROR, NOTE, WARNING, Diagnosis, Picture
 from shared.errors import DataError

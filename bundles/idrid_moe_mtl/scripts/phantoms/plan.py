@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scripts.phantom_lesions import Findings
+from scripts.phantoms.lesions import Findings
 
 DRAWN, REENCODED, COPIED = "drawn", "re-encoded", "byte-identical"
 OFFICIAL_TWINS = 60 / 81

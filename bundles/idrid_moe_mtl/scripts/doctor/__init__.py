@@ -11,24 +11,21 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from scripts.doctor_files import Survey, survey_files
-from scripts.doctor_headers import check_headers
-from scripts.doctor_labels import check_labels
-from scripts.doctor_pixels import check_pixels
-from scripts.doctor_tables import check_centres, check_grades
-from scripts.doctor_tallies import add_samples, add_tables
-from scripts.doctor_twins import check_twins, identical_files, same_eyes
+from scripts.doctor.files import Survey, survey_files
+from scripts.doctor.headers import check_headers
+from scripts.doctor.labels import check_labels
+from scripts.doctor.pixels import check_pixels
+from scripts.doctor.tables import check_centres, check_grades
+from scripts.doctor.tallies import add_samples, add_tables
+from scripts.doctor.twins import check_twins, identical_files, same_eyes
 from scripts.idrid import read_idrid
 from scripts.phantoms import is_phantom
-from shared.doctor import ERROR, NOTE, WARNING, Diagnosis
-from shared.doctor.text import brief
+from shared.doctor import ERROR, NOTE, Diagnosis
+from shared.doctor.training import REFUSED, stop_at_errors
 from shared.errors import DataError
 from shared.tasks import Task, TaskList, parse_tasks
 
 logger = logging.getLogger(__name__)
-
-SHOWN = 5
-REFUSED = "the reader refuses the data set"
 
 
 def examine(
@@ -91,23 +88,12 @@ def check_before_training(
     """
     task_list = parse_tasks(tasks)
     diagnosis = examine(dataset_dir, quick=True, allow_missing=allow_missing)
-    command = f"python -m shared doctor {_bundle()} --dataset_dir '{dataset_dir}'"
-    errors = diagnosis.of(ERROR)
-    if errors and errors[0].kind == REFUSED:
-        read_idrid(dataset_dir, allow_missing=allow_missing)
-    if errors:
-        more = f"\n  - and {len(errors) - SHOWN} more" if len(errors) > SHOWN else ""
-        raise DataError(
-            f"{dataset_dir} has {len(errors)} error{'s' * (len(errors) > 1)}:"
-            + "".join(f"\n  - {brief(error)}" for error in errors[:SHOWN])
-            + more,
-            expected="data in which the data doctor finds no error",
-            fix=f"see every finding with pictures, and how to correct it: {command}",
-        )
-    for (severity, kind), findings in diagnosis.by_kind().items():
-        if severity == WARNING:
-            more = f" (and {len(findings) - 1} more; `{command}` shows all)" if len(findings) > 1 else ""
-            logger.warning("data doctor: %s: %s%s", kind, findings[0], more)
+    stop_at_errors(
+        diagnosis,
+        dataset_dir=dataset_dir,
+        bundle_root=Path(__file__).resolve().parents[2],
+        read=lambda: read_idrid(dataset_dir, allow_missing=allow_missing),
+    )
     for name in unlabelled(survey_files(Path(dataset_dir), Diagnosis("")), task_list):
         logger.warning("data doctor: no training photograph has a label for %s, which will not be learned", name)
 
@@ -125,8 +111,3 @@ def _ask_the_reader(root: Path, diagnosis: Diagnosis, *, allow_missing: bool = T
     except DataError as error:
         message = f"{error.received}\nexpected: {error.expected}"
         diagnosis.add(ERROR, REFUSED, message, fix=error.fix)
-
-
-def _bundle() -> str:
-    root = Path(__file__).resolve().parents[1]
-    return f"bundles/{root.name}" if root.parent.name == "bundles" else root.name
