@@ -1,0 +1,43 @@
+"""One process per study, and SIGTERM that ends it as Ctrl-C does."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+from shared.errors import DataError
+from shared.study.executor import hold
+
+
+@contextlib.contextmanager
+def only_study(folder: Path) -> Iterator[None]:
+    """Let one process at a time work on a study's folder.
+
+    Raises:
+        DataError: another is at it.
+    """
+    with (folder / ".lock").open("w") as lock:
+        if not hold(lock):
+            raise DataError(
+                f"another process runs the study in {folder}",
+                expected="one at a time",
+                fix="wait for it, or give another --output_dir",
+            )
+        yield
+
+
+@contextlib.contextmanager
+def sigterm_as_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM interrupt as Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
