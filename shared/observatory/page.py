@@ -1,0 +1,72 @@
+"""A surface as one HTML file that turns under the mouse and needs no network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.errors import ConfigError
+from shared.files import write_text
+from shared.observatory.draw_surface import HIGHEST, heights
+from shared.observatory.surface import Surface
+
+Array = npt.NDArray[np.float64]
+
+
+def write_page(surface: Surface, path: str | Path, *, track_N2: Array | None = None, note: str = "") -> Path:
+    """Write a page with the surface in 3-D, a button per loss, and the training's path on it; 5 MB of it are plotly.
+
+    Args:
+        surface: complete or not.
+        path: `.html` to write.
+        track_N2: coordinates of the training's snapshots, oldest first; points outside the grid are not drawn.
+        note: beside the title.
+
+    Raises:
+        ConfigError: plotly is not installed.
+    """
+    try:
+        import plotly.graph_objects as go
+    except ImportError as error:
+        raise ConfigError(
+            "plotly is not installed, which draws the interactive page",
+            expected="the extra `observatory`",
+            fix="pip install 'monai-eye-bundles[observatory]'; picture and grid are written without it",
+        ) from error
+    figure = go.Figure()
+    raised = heights(surface, track_N2) if track_N2 is not None else {}
+    owners: list[int] = []
+    for place, name in enumerate(surface.names):
+        parts: list[Any] = [_hill(surface, name)]
+        if track_N2 is not None:
+            look = {"line": {"color": "#ff2d2d", "width": 6}, "marker": {"size": 3, "color": "#ff2d2d"}}
+            line = go.Scatter3d(x=track_N2[:, 0], y=track_N2[:, 1], z=raised[name], name="training", **look)
+            parts.append(line)
+        for part in parts:
+            part.visible = place == 0
+            figure.add_trace(part)
+            owners.append(place)
+    buttons = [
+        {"label": name, "method": "update", "args": [{"visible": [owner == place for owner in owners]}]}
+        for place, name in enumerate(surface.names)
+    ]
+    figure.update_layout(
+        title={"text": "<br>".join(part for part in (surface.title, note) if part), "font": {"size": 14}},
+        updatemenus=[{"buttons": buttons, "x": 0, "y": 1, "xanchor": "left"}] if len(buttons) > 1 else [],
+        scene={"xaxis_title": "first direction", "yaxis_title": "second direction", "zaxis_title": "loss"},
+    )
+    return write_text(path, figure.to_html(include_plotlyjs=True, full_html=True))
+
+
+def _hill(surface: Surface, name: str) -> Any:
+    import plotly.graph_objects as go
+
+    values_AB = np.where(np.isfinite(surface.values(name)), surface.values(name), np.nan)
+    finite = values_AB[np.isfinite(values_AB)]
+    low, high = (float(finite.min()), float(np.percentile(finite, HIGHEST))) if len(finite) else (0.0, 1.0)
+    return go.Surface(
+        x=surface.alpha_A, y=surface.beta_B, z=values_AB.T, name=name, cmin=low, cmax=high, colorscale="Viridis"
+    )
