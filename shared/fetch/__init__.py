@@ -1,0 +1,1 @@
+"""Public data sets from their official addresses: resumed, checked, unpacked whole or not at all."""
