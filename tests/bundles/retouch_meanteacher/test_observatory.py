@@ -1,0 +1,39 @@
+"""A bundle's training that saves snapshots as the observatory's error says, looked at afterwards by the command."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from monai.bundle import ConfigWorkflow
+
+from shared.__main__ import main
+from shared.errors import DataError
+from shared.observatory import load_surface, open_run
+from shared.observatory.snapshots import OVERLAY
+from tests.support.bundle import REPOSITORY
+
+
+def test_surfaces_after_a_training_run(
+    tiny: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    skipped = shutil.ignore_patterns("docs", "models", "__pycache__")
+    bundle = shutil.copytree(REPOSITORY / "bundles" / "retouch_meanteacher", tmp_path / "bundle", ignore=skipped)
+    (bundle / "configs" / "snapshots.json").write_text(OVERLAY)
+    files = [str(bundle / "configs" / name) for name in ("train.json", "snapshots.json")]
+    flow = ConfigWorkflow(config_file=files, workflow_type="train", logging_file=False, **tiny)
+    flow.initialize()
+    flow.run()
+    flow.finalize()
+    folder = tmp_path / "run"
+    main(["losses", "surface", str(folder), "--side=3", "--plane=pca", "--losses=dice_focal"])
+    surface = load_surface(folder / "observatory" / "surface_pca_frozen.npz")
+    assert list(surface.names) == ["dice_focal", "1 - Dice"]
+    assert not surface.waiting
+    assert "surface_pca_frozen.png" in capsys.readouterr().out
+    shutil.rmtree(folder / "snapshots")
+    with pytest.raises(DataError) as error:
+        open_run(folder)
+    assert OVERLAY in str(error.value)
