@@ -26,7 +26,12 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "doctor": Command("shared.doctor.command", "doctor", "list all that is wrong with a data set, with pictures"),
+    "fetch": Command("shared.fetch.command", "fetch", "download a public data set from its official address"),
+    "study": Command("shared.study.command", "study", "train, evaluate and compare all rows of a study file"),
     "results": Command("shared.report.results", "results", "print a run's report as Markdown, for documentation"),
+    "losses": Command(
+        "shared.observatory.command", "losses", "look at losses: one pixel's loss and gradient, surfaces"
+    ),
     "mlflow": Command("shared.workflow.browse", "browse", "show all runs in the browser"),
 }
 USAGE = 2

@@ -1,8 +1,24 @@
-"""Photographs from disk to batch: reading, field of view, splits, cache, sampling."""
+"""Photographs and volumes from disk to batch: reading, field of view, splits, cache, sampling."""
 
-from shared.data.dataset import PhotographDataset
+from shared.data.bscans import VolumeBatchSampler, labelled_flags, slice_items, training_slices
+from shared.data.dataset import PhotographDataset, SeededDataset
 from shared.data.listing import find_photographs
 from shared.data.sampling import GroupedBatchSampler, label_kinds
 from shared.data.splits import choose_split
+from shared.data.streams import TwoStreamSampler
+from shared.data.volume_file import VolumeFile
 
-__all__ = ["GroupedBatchSampler", "PhotographDataset", "choose_split", "find_photographs", "label_kinds"]
+__all__ = [
+    "GroupedBatchSampler",
+    "PhotographDataset",
+    "SeededDataset",
+    "TwoStreamSampler",
+    "VolumeBatchSampler",
+    "VolumeFile",
+    "choose_split",
+    "find_photographs",
+    "label_kinds",
+    "labelled_flags",
+    "slice_items",
+    "training_slices",
+]

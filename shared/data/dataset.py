@@ -28,40 +28,23 @@ CACHE_FORMAT = 1
 PACKED = "masks"
 
 
-class PhotographDataset(PersistentDataset):
-    """MONAI's `PersistentDataset` for photographs, with three differences.
+class SeededDataset(PersistentDataset):
+    """A data set that draws the same augmentation whoever loads it.
 
-    * Cached is what the transforms before the first random one give, under a key of the item, its files' sizes and
-      times of change, and the transforms' parameters. Files are written beside their place and renamed; masks are
-      packed to bits; a damaged file (checksum) is made anew; a full or read-only disk costs the cache, not the run.
-    * Random transforms are seeded for every draw, by `Draw.seed` or, for a plain index, by ``seed`` and the index. So a
-      sample depends neither on the number of workers nor on what was drawn before.
-    * Only tensors, numbers, text and lists of them are cached (loaded with ``weights_only``).
+    Random transforms are seeded for every draw, by `Draw.seed` or, for a plain index, by ``seed`` and the index. So a
+    sample depends neither on the number of workers nor on what was drawn before. Nothing is cached.
 
     Args:
         data: items of a data list.
         transform: `Compose` or list of transforms.
-        cache_dir: folder for the cache; None: nothing is kept.
         seed: of augmentation where an index comes without a seed.
     """
 
     def __init__(
-        self,
-        data: Sequence[Mapping[str, Any]],
-        transform: Sequence[Callable] | Callable,
-        cache_dir: str | Path | None = None,
-        seed: int = 0,
+        self, data: Sequence[Mapping[str, Any]], transform: Sequence[Callable] | Callable, seed: int = 0
     ) -> None:
         super().__init__(data=data, transform=transform, cache_dir=None)
         self.seed = seed
-        self.set_transform_hash(lambda transforms: json.dumps(_describe(transforms)).encode())
-        self._complained = False
-        if cache_dir is not None:
-            self.cache_dir = Path(cache_dir)
-            try:
-                self.cache_dir.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                self._go_without_cache(error)
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, Draw):
@@ -69,10 +52,12 @@ class PhotographDataset(PersistentDataset):
         return super().__getitem__(index)
 
     def set_data(self, data: Sequence[Mapping[str, Any]]) -> None:
-        """Change the items. What is cached stays: keys tell items apart."""
+        """Change the items."""
         self.data = data
 
     def _transform(self, index: int) -> Any:
+        if not -len(self.data) <= index < len(self.data):
+            raise IndexError(f"item {index} of {len(self.data)}")
         position = int(index) % len(self.data)
         seed = int(np.random.SeedSequence([self.seed, position]).generate_state(1)[0])
         return self._load(Draw(position, seed))
@@ -83,8 +68,42 @@ class PhotographDataset(PersistentDataset):
         return self._post_transform(sample)
 
     def _cachecheck(self, item_transformed: Mapping[str, Any]) -> Any:
+        return self._pre_transform(deepcopy(dict(item_transformed)))
+
+
+class PhotographDataset(SeededDataset):
+    """A `SeededDataset` that keeps on disk what the transforms before the first random one give.
+
+    The key is made of the item, its files' sizes and times of change, and the transforms' parameters. Files are written
+    beside their place and renamed; masks are packed to bits; a damaged file (checksum) is made anew; a full or
+    read-only disk costs the cache, not the run. Only tensors, numbers, text and lists of them are cached (loaded with
+    ``weights_only``); keys tell items apart, so that what is cached stays when the items change.
+
+    Args:
+        data, transform, seed: as of `SeededDataset`.
+        cache_dir: folder for the cache; None: nothing is kept.
+    """
+
+    def __init__(
+        self,
+        data: Sequence[Mapping[str, Any]],
+        transform: Sequence[Callable] | Callable,
+        cache_dir: str | Path | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(data, transform, seed)
+        self.set_transform_hash(lambda transforms: json.dumps(_describe(transforms)).encode())
+        self._complained = False
+        if cache_dir is not None:
+            self.cache_dir = Path(cache_dir)
+            try:
+                self.cache_dir.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                self._go_without_cache(error)
+
+    def _cachecheck(self, item_transformed: Mapping[str, Any]) -> Any:
         if self.cache_dir is None:
-            return self._pre_transform(deepcopy(dict(item_transformed)))
+            return super()._cachecheck(item_transformed)
         file = self.cache_dir / f"{self._key(item_transformed)}.pt"
         with contextlib.suppress(FileNotFoundError):
             try:

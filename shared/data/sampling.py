@@ -35,7 +35,69 @@ def label_kinds(data: Sequence[Mapping[str, Any]], tasks: Iterable[Mapping[str, 
     return [WITH_MASKS if any(item["labelled"][t] for t in positions) else GRADES_ONLY for item in data]
 
 
-class GroupedBatchSampler(Sampler[list[Draw]]):
+class SeededBatchSampler(Sampler[list[Draw]]):
+    """Batches of several kinds of items, each drawn without replacement in seeded permutations that go on over the
+    borders of batches and epochs. Subclasses say how many of each kind make a batch (`shares`).
+
+    Iterating yields the epoch set last; iterating again yields the next one.
+
+    Args:
+        indices: the items of every kind.
+        common_size: items per batch, over all processes.
+        rank, world_size: this process and how many there are; each takes every ``world_size``-th item.
+    """
+
+    def __init__(
+        self,
+        indices: Mapping[str, Sequence[int]],
+        *,
+        common_size: int,
+        batches_per_epoch: int,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.indices, self.common_size, self.batches_per_epoch = dict(indices), common_size, batches_per_epoch
+        self.seed, self.rank, self.world_size = seed, rank, world_size
+        self.epoch, self.start_batch = 0, 0
+
+    def set_epoch(self, epoch: int, *, start_batch: int = 0) -> None:
+        """The next iteration yields ``epoch`` (from 0), beginning with its batch ``start_batch``."""
+        self.epoch, self.start_batch = epoch, start_batch
+
+    def __len__(self) -> int:
+        return self.batches_per_epoch
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        epoch, start = self.epoch, self.start_batch
+        self.set_epoch(epoch + 1)
+        for batch in range(start, self.batches_per_epoch):
+            yield self.batch(epoch, batch)
+
+    def batch(self, epoch: int, position: int) -> list[Draw]:
+        """This process's share of one batch."""
+        number = epoch * self.batches_per_epoch + position
+        indices = [index for kind, first, count in self.shares(number) for index in self._draw(kind, first, count)]
+        seeds = np.random.SeedSequence([self.seed, number]).generate_state(self.common_size)
+        draws = [Draw(index, int(seed)) for index, seed in zip(indices, seeds, strict=True)]
+        return draws[self.rank :: self.world_size]
+
+    def shares(self, number: int) -> list[tuple[str, int, int]]:
+        """(kind, how many of it were drawn before, how many now) for the ``number``-th batch of the run."""
+        raise NotImplementedError
+
+    def _draw(self, kind: str, first: int, count: int) -> list[int]:
+        members = self.indices[kind]
+        drawn: list[int] = []
+        while len(drawn) < count:
+            cycle, place = divmod(first + len(drawn), len(members))
+            stream = np.random.default_rng([self.seed, len(kind), cycle])
+            permutation = stream.permutation(len(members))
+            drawn += [members[i] for i in permutation[place : place + count - len(drawn)]]
+        return drawn
+
+
+class GroupedBatchSampler(SeededBatchSampler):
     """Batches of two kinds of photograph: with masks, and with grades only.
 
     ``"mixed"``: every batch has ``mask_share`` of photographs with masks (rounded so that the share holds over
@@ -76,36 +138,19 @@ class GroupedBatchSampler(Sampler[list[Draw]]):
                 expected="at least one photograph, a share in 0..1, a rank below the world size",
                 fix="check the data list and the key `mask_share`",
             )
-        indices = {kind: [i for i, k in enumerate(kinds) if k == kind] for kind in (WITH_MASKS, GRADES_ONLY)}
-        self.indices = {kind: members for kind, members in indices.items() if members}
-        self.batch_size, self.seed, self.mode = batch_size, seed, mode
-        self.mask_share, self.rank, self.world_size = mask_share, rank, world_size
-        self.common_size = batch_size * world_size
-        self.batches_per_epoch = batches_per_epoch or math.ceil(len(kinds) / self.common_size)
-        self.epoch, self.start_batch = 0, 0
+        members_of = {kind: [i for i, k in enumerate(kinds) if k == kind] for kind in (WITH_MASKS, GRADES_ONLY)}
+        common_size = batch_size * world_size
+        super().__init__(
+            {kind: members for kind, members in members_of.items() if members},
+            common_size=common_size,
+            batches_per_epoch=batches_per_epoch or math.ceil(len(kinds) / common_size),
+            seed=seed,
+            rank=rank,
+            world_size=world_size,
+        )
+        self.batch_size, self.mode, self.mask_share = batch_size, mode, mask_share
 
-    def set_epoch(self, epoch: int, *, start_batch: int = 0) -> None:
-        """The next iteration yields ``epoch`` (from 0), beginning with its batch ``start_batch``."""
-        self.epoch, self.start_batch = epoch, start_batch
-
-    def __len__(self) -> int:
-        return self.batches_per_epoch
-
-    def __iter__(self) -> Iterator[list[Draw]]:
-        epoch, start = self.epoch, self.start_batch
-        self.set_epoch(epoch + 1)
-        for batch in range(start, self.batches_per_epoch):
-            yield self.batch(epoch, batch)
-
-    def batch(self, epoch: int, position: int) -> list[Draw]:
-        """This process's share of one batch."""
-        number = epoch * self.batches_per_epoch + position
-        indices = [index for kind, first, count in self._shares(number) for index in self._draw(kind, first, count)]
-        seeds = np.random.SeedSequence([self.seed, number]).generate_state(self.common_size)
-        draws = [Draw(index, int(seed)) for index, seed in zip(indices, seeds, strict=True)]
-        return draws[self.rank :: self.world_size]
-
-    def _shares(self, number: int) -> list[tuple[str, int, int]]:
+    def shares(self, number: int) -> list[tuple[str, int, int]]:
         """(kind, how many of it were drawn before, how many now) for the ``number``-th batch of the run."""
         size, kinds = self.common_size, list(self.indices)
         if len(kinds) == 1:
@@ -115,13 +160,3 @@ class GroupedBatchSampler(Sampler[list[Draw]]):
         before, after = (math.floor(n * size * self.mask_share + 1e-9) for n in (number, number + 1))
         masks = after - before
         return [(WITH_MASKS, before, masks), (GRADES_ONLY, number * size - before, size - masks)]
-
-    def _draw(self, kind: str, first: int, count: int) -> list[int]:
-        members = self.indices[kind]
-        drawn: list[int] = []
-        while len(drawn) < count:
-            cycle, place = divmod(first + len(drawn), len(members))
-            stream = np.random.default_rng([self.seed, len(kind), cycle])
-            permutation = stream.permutation(len(members))
-            drawn += [members[i] for i in permutation[place : place + count - len(drawn)]]
-        return drawn

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import zlib
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
@@ -12,13 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from shared.data.contents import content_key
 from shared.errors import ConfigError, DataError
 from shared.files import write_text
 
 logger = logging.getLogger(__name__)
 
 SPLIT_FILE = "split.json"
-_READ = 65536
+HELD_OUT = ("validation", "test")
 
 
 class Split(NamedTuple):
@@ -29,7 +29,7 @@ class Split(NamedTuple):
 
 
 class SavedSplit(NamedTuple):
-    """``parts``: names by part. ``contents``: by name, what tells the photograph's file from others of that name."""
+    """``parts``: names by part. ``contents``: by name, what tells the file from others of that name."""
 
     parts: dict[str, list[str]]
     contents: dict[str, str]
@@ -37,13 +37,18 @@ class SavedSplit(NamedTuple):
 
 
 def choose_split(
-    *, datalist: Mapping[str, list[dict[str, Any]]], split: str, ckpt_path: str | Path | None = None
+    *,
+    datalist: Mapping[str, list[dict[str, Any]]],
+    split: str,
+    ckpt_path: str | Path | None = None,
+    checkpoints: Mapping[str, str | Path] | None = None,
 ) -> list[dict[str, Any]]:
     """The items of one split, for a model to be scored on.
 
     Args:
         ckpt_path: the model's weights; what it was trained on is in ``split.json`` beside them, see `check_unseen`.
-            The split ``training`` is not checked.
+            Only `HELD_OUT` splits are checked.
+        checkpoints: weights of several models by name, in place of ``ckpt_path``; each is checked.
 
     Raises:
         ConfigError: there is no split of that name.
@@ -53,71 +58,67 @@ def choose_split(
         raise ConfigError(f"split {split!r}", expected=f"one of {', '.join(datalist)}", fix="correct --split")
     if not datalist[split]:
         others = [name for name, items in datalist.items() if items]
+        what = _noun(datalist)
         raise DataError(
-            f"the data set has no {split} photographs",
-            expected=f"photographs to evaluate; it has {', '.join(others)}",
+            f"the data set has no {split} {what}",
+            expected=f"{what} to evaluate; it has {', '.join(others)}",
             fix=f"evaluate another split: {' or '.join(f'--split {name}' for name in others)}",
         )
-    if ckpt_path is not None and split != "training":
-        check_unseen(datalist, split=split, split_file=Path(ckpt_path).with_name(SPLIT_FILE))
+    files = list((checkpoints or {}).values()) or ([] if ckpt_path is None else [ckpt_path])
+    for split_file in dict.fromkeys(Path(file).with_name(SPLIT_FILE) for file in files):
+        if split in HELD_OUT:
+            check_unseen(datalist, split=split, split_file=split_file)
     return datalist[split]
 
 
 def check_unseen(datalist: Mapping[str, Sequence[Mapping[str, Any]]], *, split: str, split_file: str | Path) -> None:
-    """Check that a model was trained on no photograph of a split, and on no other photograph of the same eye.
+    """Check that a model was trained on nothing of a split, and on nothing else of the same eye (of volumes: patient).
 
-    A photograph is the same if its name and file are; so models may be scored on other data sets with the same names.
-    Eyes are compared among the photographs of ``datalist``. Items that carry ``leaks`` may share an eye with the
-    training photographs, with a warning: they are reported apart. Without the file, a warning says that nothing was
-    checked.
+    A photograph or volume is the same if its name and file are; so models may be scored on other data sets with the
+    same names. Eyes are compared among the items of ``datalist``. Items that carry ``leaks`` may share an eye with what
+    was trained on, with a warning: they are reported apart. Without the file, a warning says that nothing was checked.
 
     Args:
-        datalist: items by split, with ``image``, ``name``, and optionally ``group`` (the eye) and ``leaks``.
+        datalist: items by split, with ``image``, ``name``, and optionally ``group`` (the eye, or the volume's patient)
+            and ``leaks``. Whatever is not `HELD_OUT` is trained on.
         split_file: what the model's run saved.
 
     Raises:
-        DataError: the model has seen the photographs, or the file is damaged.
+        DataError: the model has seen some of it, or the file is damaged.
     """
+    what = _noun(datalist)
+    owner = "patient" if what == "volumes" else "eye"
     if not Path(split_file).is_file():
-        logger.warning("no %s: whether the model was trained on the %s photographs is not checked", split_file, split)
+        logger.warning("no %s: whether the model was trained on the %s %s is not checked", split_file, split, what)
         return
     saved = load_split(split_file)
-    trained = set(saved.parts.get("training", ()))
+    trained = {name for part, names in saved.parts.items() if part not in HELD_OUT for name in names}
     seen = [
         item
         for items in datalist.values()
         for item in items
         if item["name"] in trained and saved.contents.get(item["name"]) == content_key(item["image"])
     ]
-    names, eyes = {item["name"] for item in seen}, {item["group"] for item in seen if "group" in item}
-    same_eye = [item for item in datalist[split] if item.get("group") in eyes and item["name"] not in names]
+    names, groups = {item["name"] for item in seen}, {item["group"] for item in seen if "group" in item}
+    related = [item for item in datalist[split] if item.get("group") in groups and item["name"] not in names]
     bad = [item["name"] for item in datalist[split] if item["name"] in names]
-    bad += [item["name"] for item in same_eye if not item.get("leaks")]
+    bad += [item["name"] for item in related if not item.get("leaks")]
     if bad:
         keys = " ".join(f"--{key} {value}" for key, value in saved.about.items())
         more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
         raise DataError(
-            f"{len(bad)} of {len(datalist[split])} {split} photographs, or others of the same eye, were trained on "
+            f"{len(bad)} of {len(datalist[split])} {split} {what}, or others of the same {owner}, were trained on "
             f"according to {split_file}: {', '.join(bad[:5])}{more}",
-            expected="photographs of eyes that the model has never seen",
+            expected=f"{what} of {owner}s that the model has never seen",
             fix=f"give the keys that made the model's split{f' ({keys})' if keys else ''}, or another model or split",
         )
-    if same_eye:
-        logger.warning("the model was trained on the eyes of %d %s photographs", len(same_eye), split)
+    if related:
+        logger.warning("the model was trained on the %ss of %d %s %s", owner, len(related), split, what)
 
 
-def content_key(path: str | Path) -> str:
-    """File name, size and checksum of its beginning.
-
-    Raises:
-        DataError: the file cannot be read.
-    """
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            return f"{path.name} {path.stat().st_size} {zlib.crc32(file.read(_READ)):08x}"
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error}", expected="a photograph", fix="restore the file") from error
+def _noun(datalist: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    volumes = any("num_slices" in item for items in datalist.values() for item in items)
+    return "volumes" if volumes else "photographs"
 
 
 def split_groups(
@@ -192,7 +193,7 @@ def load_split(path: str | Path) -> SavedSplit:
     """Read what `save_split` wrote.
 
     Raises:
-        DataError: if the file is missing or is no split, or names one photograph in two parts.
+        DataError: if the file is missing or is no split, or names something in two parts.
     """
     try:
         content = json.loads(Path(path).read_text())
@@ -207,8 +208,8 @@ def load_split(path: str | Path) -> SavedSplit:
     counts = Counter(name for members in names.values() for name in members)
     if twice := [name for name, count in counts.items() if count > 1]:
         raise DataError(
-            f"the split {path} names photographs twice: {', '.join(twice[:5])}",
-            expected="every photograph in one part only",
+            f"the split {path} names the same twice: {', '.join(twice[:5])}",
+            expected="every photograph or volume in one part only",
             fix="restore the file from the model's run",
         )
     return saved

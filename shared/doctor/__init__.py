@@ -1,4 +1,4 @@
-"""The data doctor: all that is wrong with a data set at once. A bundle's `scripts/doctor.py` does the looking."""
+"""The data doctor: all that is wrong with a data set at once. A bundle's `scripts.doctor` does the looking."""
 
 from shared.doctor.diagnosis import Diagnosis, Sample, Table
 from shared.doctor.files import write_diagnosis

@@ -53,21 +53,26 @@ def find_bundle(bundle: str) -> Path:
     """The folder of a bundle that has a doctor.
 
     Raises:
-        ConfigError: no such folder, no bundle, or one without `scripts/doctor.py`.
+        ConfigError: no such folder, no bundle, or one without a module or package `scripts.doctor`.
     """
     root = Path(bundle).expanduser().resolve()
     if not (root / "configs" / "metadata.json").is_file():
         reason = "is no bundle: it has no configs/metadata.json" if root.is_dir() else "is no folder"
-        known = sorted(str(path.parents[1]) for path in Path("bundles").glob("*/scripts/doctor.py"))
+        known = [str(path) for path in sorted(Path("bundles").glob("*")) if has_doctor(path)]
         raise ConfigError(
             f"{bundle} {reason}",
             expected=f"a bundle's folder, such as {', '.join(known) or 'bundles/idrid_moe_mtl'}",
             fix="give the bundle's folder: python -m shared doctor BUNDLE --dataset_dir DIR",
         )
-    if not (root / "scripts" / "doctor.py").is_file():
+    if not has_doctor(root):
         raise ConfigError(
             f"the bundle {root.name} has no data doctor",
             expected=f"{bundle}/scripts/doctor.py with `examine(dataset_dir, *, quick, cache_dir) -> Diagnosis`",
-            fix="choose a bundle that has one, or write it (see bundles/idrid_moe_mtl/scripts/doctor.py)",
+            fix="choose a bundle that has one, or write it (see bundles/idrid_moe_mtl/scripts/doctor)",
         )
     return root
+
+
+def has_doctor(root: Path) -> bool:
+    """Whether a bundle has a `scripts.doctor`, as a module or a package."""
+    return any((root / "scripts" / place).is_file() for place in ("doctor.py", "doctor/__init__.py"))

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 SEVERITIES = (ERROR, WARNING, NOTE)
 
 
 class Picture(NamedTuple):
-    """What the contact sheet shows: a photograph, or any other picture file, with ``masks`` (files) by kind on it."""
+    """What the contact sheet shows: a photograph, or any other picture file, with ``masks`` (files) by kind on it.
+
+    Where the file is no picture (a volume), ``drawn`` makes one, uint8 RGB ``[H, W, 3]``, masks included; it may raise
+    a DataError.
+    """
 
     path: Path
     masks: Mapping[str, Path] = {}
+    drawn: Callable[[], NDArray[np.uint8]] | None = None
 
 
 @dataclass(frozen=True)

@@ -59,12 +59,13 @@ def draw_tile(tile: Tile, font: Font) -> Image.Image:
 
 
 def _thumbnail(picture: Picture) -> np.ndarray:
+    if picture.drawn is not None:
+        drawn_HW3 = picture.drawn()
+        return shrink_photograph(drawn_HW3, _tile_size(drawn_HW3.shape[:2]))
     if picture.path.suffix.lower() not in SUFFIXES:
         raise DataError(f"{picture.path} is no picture", expected="a picture", fix="none")
     photograph = read_photograph(picture.path, at_least=(TILE_HEIGHT, TILE_WIDTH))
-    size = fitted_size(photograph.full_size, TILE_WIDTH)
-    if size[0] > TILE_HEIGHT:
-        size = TILE_HEIGHT, max(1, round(size[1] * TILE_HEIGHT / size[0]))
+    size = _tile_size(photograph.full_size)
     masks = {}
     for kind, path in picture.masks.items():
         try:
@@ -72,6 +73,13 @@ def _thumbnail(picture: Picture) -> np.ndarray:
         except DataError:
             continue
     return paint_masks(shrink_photograph(photograph.pixels_HW3, size), masks)
+
+
+def _tile_size(size: tuple[int, ...]) -> tuple[int, int]:
+    height, width = fitted_size((size[0], size[1]), TILE_WIDTH)
+    if height > TILE_HEIGHT:
+        return TILE_HEIGHT, max(1, round(width * TILE_HEIGHT / height))
+    return height, width
 
 
 def legend_band(width: int, font: Font, kinds: list[str]) -> Image.Image:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.draw.look import LINES, MASK_LINES, save, subplots, titled
+from shared.draw.look import line_colour_of, save, subplots, titled
 from shared.metrics.histogram import PrecisionRecall
 
 
@@ -37,13 +37,18 @@ def draw_training_curves(
             axis.plot(
                 *(np.asarray(points, float).T if points else ([], [])),
                 label=name,
-                color="#000000" if main else _line_colour(name, position),
+                color="#000000" if main else line_colour_of(name, position),
                 linewidth=2.6 if main else 1.5,
-                linestyle="--" if name.startswith("kappa") else "-",
+                linestyle="--"
+                if name.startswith(("kappa", "student_"))
+                else ":"
+                if name.startswith("teacher_")
+                else "-",
                 marker="o" if len(points) < 40 else None,
                 markersize=3,
             )
         axis.set(title=label, xlabel="epoch")
+        axis.xaxis.get_major_locator().set_params(integer=True)
         if label in ("loss", "learning rate") and _spans_decades(history, lines):
             axis.set_yscale("log")
         if label in ("masks: Dice", "grades and score"):
@@ -76,7 +81,7 @@ def draw_precision_recall(
     figure, axes = subplots(1, 1, width=8, height=6)
     axis = axes[0, 0]
     for position, (name, curve) in enumerate(curves.items()):
-        colour = _line_colour(name, position)
+        colour = line_colour_of(name, position)
         label = f"{name}  AP {average_precision[name]:.3f}"
         axis.plot(curve.recall, curve.precision, color=colour, linewidth=2, label=label)
         if operating_points and name in operating_points:
@@ -94,10 +99,6 @@ def _panel(name: str) -> str:
     if lower == "lr" or lower.startswith("lr_") or "learning_rate" in lower:
         return "learning rate"
     return "masks: Dice" if "dice" in lower or "iou" in lower else "grades and score"
-
-
-def _line_colour(name: str, position: int) -> str:
-    return MASK_LINES.get(name.rsplit("_", 1)[-1]) or LINES[position % len(LINES)]
 
 
 def _spans_decades(history: Sequence[Mapping[str, float]], names: Sequence[str]) -> bool:

@@ -20,6 +20,8 @@ PHANTOM = "PHANTOM DATA"
 # Okabe-Ito based: told apart by colour-blind readers, and on an orange-red fundus.
 LESION_COLOURS = {"MA": "#ff2d2d", "HE": "#2f6bff", "EX": "#ffe119", "SE": "#00e5d4", "OD": "#35d435"}
 MASK_LINES = {"MA": "#d62728", "HE": "#1f4fd1", "EX": "#c79a00", "SE": "#0099a8", "OD": "#2a9d2a"}  # on white
+FLUID_COLOURS = {"IRF": "#ff3b30", "SRF": "#00b7ff", "PED": "#ffd60a", "fluid": "#00b7ff"}  # on grey B-scans
+FLUID_LINES = {"IRF": "#d7261e", "SRF": "#0072b2", "PED": "#b88600", "fluid": "#0072b2"}  # on white
 OTHER_COLOURS = ("#e66fd2", "#ffffff", "#b388ff", "#ff9a3c", "#9acd32", "#8fb8de")
 HIT, MISS, FALSE_ALARM = "#f4f4f4", "#ffa216", "#f03cf0"  # none of them a lesion's colour
 LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#7b5ea7", "#e69f00", "#56b4e9", "#444444")
@@ -39,9 +41,16 @@ STYLE = {
 
 
 def colour_of(name: str, names: Sequence[str]) -> str:
-    """The colour of a mask task on photographs, the same in every figure and bundle."""
-    others = [other for other in names if other not in LESION_COLOURS]
-    return LESION_COLOURS.get(name) or OTHER_COLOURS[others.index(name) % len(OTHER_COLOURS)]
+    """The colour of a mask task or fluid on images, the same in every figure and bundle."""
+    fixed = LESION_COLOURS | FLUID_COLOURS
+    others = [other for other in names if other not in fixed]
+    return fixed.get(name) or OTHER_COLOURS[others.index(name) % len(OTHER_COLOURS)]
+
+
+def line_colour_of(name: str, position: int) -> str:
+    """The colour of a line or bar on white: that of the mask task or fluid in which ``name`` ends, else by place."""
+    last = name.rsplit("_", 1)[-1]
+    return (MASK_LINES | FLUID_LINES).get(last) or LINES[position % len(LINES)]
 
 
 def rgb(colour: str) -> npt.NDArray[np.float64]:

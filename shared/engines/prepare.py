@@ -41,3 +41,25 @@ class PrepareMultiTaskBatch(PrepareBatch):
         labels = tensors
         needed = {"needed_BT": labels["labelled"].bool()} if self.labelled_only else {}
         return image, labels, (), needed
+
+
+class PrepareScanBatch(PrepareBatch):
+    """Moves a batch of B-scans to the device: images, and where they have them their labels."""
+
+    def __call__(
+        self,
+        batchdata: Mapping[str, Any],
+        device: str | torch.device | None = None,
+        non_blocking: bool = False,
+        **kwargs: Any,
+    ) -> tuple[Tensor, dict[str, Tensor], tuple[()], dict[str, Any]]:
+        """Image [B,C,H,W]; ``label`` [B,1,H,W] where given and ``labelled`` [B] bool (all, where nothing is said); no
+        arguments."""
+        tensors = {
+            key: convert_to_tensor(batchdata[key], track_meta=False).to(device=device, non_blocking=non_blocking)
+            for key in ("image", "label", "labelled")
+            if key in batchdata
+        }
+        image = tensors.pop("image").to(**kwargs) if kwargs else tensors.pop("image")
+        everyone = torch.ones(len(image), dtype=torch.bool, device=image.device)
+        return image, tensors | {"labelled": tensors.get("labelled", everyone).bool().flatten()}, (), {}

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import nn
 
+from shared.engines.consistency import ConsistencyMethod
+from shared.networks.student_teacher import make_peer, make_teacher
 from shared.networks.weights import load_imagenet, resolve_pretrained
 
 
@@ -13,7 +16,7 @@ def start_network(*, network: Any, pretrained: str, phantoms: bool, device: torc
     """Load the backbone's start weights, choose the fast memory layout and move to the device.
 
     Args:
-        network: has a `DilatedResNet` as ``backbone``.
+        network: has its ``encoder`` (FlexibleUNet) or its ``backbone``; see `load_imagenet`.
         pretrained: "auto" (ImageNet for real data, scratch for phantoms), "imagenet", "scratch" or a file.
         phantoms: whether the data are phantoms.
         device: where to train.
@@ -21,5 +24,23 @@ def start_network(*, network: Any, pretrained: str, phantoms: bool, device: torc
     Raises:
         CheckpointError: the weights cannot be had or do not fit; never silently random.
     """
-    load_imagenet(network.backbone, resolve_pretrained(pretrained, phantoms))
+    load_imagenet(getattr(network, "encoder", None) or network.backbone, resolve_pretrained(pretrained, phantoms))
     return network.to(device=device, memory_format=torch.channels_last)
+
+
+def start_teacher(*, network: nn.Module, method: ConsistencyMethod, seed: int = 0) -> nn.Module:
+    """The second network of a semi-supervised run: a peer to be trained, if the method wants one, else a copy that is
+    averaged.
+
+    Args:
+        network: the student, ready to be trained.
+        method: see `shared.engines.consistency.make_method`.
+        seed: of a peer's weights.
+    """
+    return make_peer(network, seed=seed + 1) if method.trains_teacher else make_teacher(network)
+
+
+def trained_parameters(*, student: nn.Module, teacher: nn.Module | None = None) -> list[nn.Parameter]:
+    """What the optimiser gets: the student's parameters and a peer's; an averaged teacher's take no gradient."""
+    networks = [student] if teacher is None else [student, teacher]
+    return [parameter for network in networks for parameter in network.parameters() if parameter.requires_grad]

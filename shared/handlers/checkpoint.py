@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ class RunCheckpoint:
         objects: name -> object with `state_dict` and `load_state_dict` (network, optimizer, scheduler, history).
         resume: "auto" continues from `path` if it exists, "never" starts afresh, anything else is a file to start from.
         interval: save every so many epochs (and at the end, and when stopped).
+        best_files: what `SaveBestModel` writes, model.pt last; they come along where a run goes on from another folder.
 
     Raises:
         CheckpointError: at the start, for a checkpoint of another architecture, an unreadable file, or one that lies
@@ -37,9 +38,16 @@ class RunCheckpoint:
     """
 
     def __init__(
-        self, *, path: str | Path, objects: Mapping[str, Any], resume: str = "auto", interval: int = 1
+        self,
+        *,
+        path: str | Path,
+        objects: Mapping[str, Any],
+        resume: str = "auto",
+        interval: int = 1,
+        best_files: Sequence[str] = ("model.json", "model.pt"),
     ) -> None:
         self.path, self.objects, self.interval = Path(path), dict(objects), interval
+        self.best_files = list(best_files)
         self.source = {"auto": self.path, "never": None}.get(resume, Path(resume))
         self.required = resume not in ("auto", "never")
 
@@ -102,14 +110,15 @@ class RunCheckpoint:
         best = getattr(history, "best", None)
         if best is None or source.parent.resolve() == self.path.parent.resolve() or not is_main_process():
             return
-        model = source.with_name("model.pt")
-        if not model.is_file():
+        if absent := [
+            name for name in self.best_files if name.endswith(".pt") and not source.with_name(name).is_file()
+        ]:
             raise CheckpointError(
-                f"there is no model.pt beside {source}, whose best epoch so far is {best['epoch']:.0f}",
-                expected="the folder of the run, with checkpoint.pt, model.pt and model.json",
+                f"there is no {' and no '.join(absent)} beside {source}; its best epoch so far: {best['epoch']:.0f}",
+                expected=f"the folder of the run, with checkpoint.pt, {', '.join(self.best_files)}",
                 fix="copy these files together, or start afresh with --resume never",
             )
-        for file in (model.with_suffix(".json"), model):
+        for file in map(source.with_name, self.best_files):
             if file.is_file():
                 with file.open("rb") as content:
                     atomic_write(self.path.with_name(file.name), functools.partial(shutil.copyfileobj, content))

@@ -1,4 +1,4 @@
-"""What a training run leaves behind: the best model with its thresholds, a report on its validation set, curves."""
+"""What a training run leaves behind: the best model, a report on its validation set, curves."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import functools
 import json
 import logging
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from ignite.engine import Engine, Events
@@ -17,17 +17,12 @@ from shared.data.splits import SPLIT_FILE
 from shared.engines.history import History
 from shared.errors import TrainingError
 from shared.files import atomic_write, check_writable
-from shared.handlers.evaluation_report import EvaluationReport
 from shared.handlers.load import load_weights, read_facts, read_tensors
-from shared.metrics.histogram import best_threshold
 from shared.report.files import write_json
-from shared.tasks import Task, parse_tasks
 from shared.workflow.processes import is_main_process
 
 log = logging.getLogger(__name__)
 
-LEAST_DICE = 0.05
-THRESHOLDS_FILE = "thresholds.json"
 FINISHED_FILE = "finished.json"
 NEW_MODELS_DIR = "free space or make the folder writable, or publish the model elsewhere with --models_dir"
 
@@ -35,25 +30,29 @@ NEW_MODELS_DIR = "free space or make the folder writable, or publish the model e
 class FinishRun:
     """At the end of training, evaluates the best model on the validation set and says where everything is.
 
-    Loads the best weights into the network, chooses each mask's threshold by pooled Dice on the validation photographs,
-    writes the report at these thresholds, draws the curves, and copies model, provenance, split and thresholds
-    to `models_dir`, where evaluation and inference look by default. A run that was stopped early does none of this.
+    Loads the best weights, has the report written (`report`, of a subclass), draws the curves, and copies what
+    `published` names to `models_dir`, where evaluation and inference look by default. A run that was stopped early does
+    none of this.
 
     Args:
-        tasks: the task list.
         network: the trained network.
         evaluator: the validation engine; its post-processing gives probabilities.
         history: of the run.
         output_dir: the run's folder, holding `model.pt`.
         models_dir: the bundle's `models` folder; None to publish nowhere.
         provenance: of the run; see `shared.workflow.provenance`.
-        report: arguments of `EvaluationReport`, e.g. ``samples``.
+        report: arguments of the report, e.g. ``samples``.
     """
+
+    # The model is copied last: what stands beside it is its own.
+    published: ClassVar[tuple[str, ...]] = ("model.json", SPLIT_FILE, "model.pt")
+    # How often `report` runs the evaluator.
+    evaluations: ClassVar[int] = 1
+    labelled_by = "no validation image has a label"
 
     def __init__(
         self,
         *,
-        tasks: Iterable[Mapping[str, Any] | Task],
         network: torch.nn.Module,
         evaluator: Any,
         history: History,
@@ -62,11 +61,20 @@ class FinishRun:
         provenance: Mapping[str, Any],
         report: Mapping[str, Any] | None = None,
     ) -> None:
-        self.tasks, self.network, self.evaluator, self.history = parse_tasks(tasks), network, evaluator, history
+        self.network, self.evaluator, self.history = network, evaluator, history
         self.output_dir = Path(output_dir)
         self.models_dir = Path(models_dir) if models_dir else None
         self.provenance, self.report_arguments = dict(provenance), dict(report or {})
         self.was_complete = False
+
+    def report(self) -> None:
+        """Evaluate the best weights on the validation set and write the report."""
+        raise NotImplementedError
+
+    def load_best(self) -> None:
+        """Load the best epoch's weights into the network."""
+        model = self.output_dir / "model.pt"
+        load_weights(self.network, read_tensors(model), source=model)
 
     def attach(self, engine: Engine) -> None:
         """Finish when training is complete."""
@@ -100,62 +108,36 @@ class FinishRun:
             return
         if not is_main_process():
             if not engine.should_terminate:
-                # The main process evaluates twice, and its metrics are summed over processes: take part in both.
-                self.evaluator.run()
-                self.evaluator.run()
+                # The main process evaluates, and its metrics are summed over processes: take part.
+                for _ in range(self.evaluations):
+                    self.evaluator.run()
             return
         if engine.should_terminate:
             where = f"epoch {engine.state.epoch}, iteration {engine.state.iteration}"
             print(f"\nstopped in {where}, saved; to go on, add --output_dir {self.output_dir}", flush=True)
             return
-        model = self.output_dir / "model.pt"
-        if self.history.best is None:
+        best = self.history.best
+        if best is None:
             raise TrainingError(
-                "no epoch could be scored: no validation photograph is labelled for the tasks",
-                expected="validation photographs with masks or grades, by which the best epoch is chosen",
+                f"no epoch could be scored: {self.labelled_by}",
+                expected="labelled validation images, by which the best epoch is chosen",
                 fix="raise --validation_fraction, or lower --val_interval if no validation was run",
             )
-        load_weights(self.network, read_tensors(model), source=model)
-        thresholds = self.choose_thresholds()
-        self.evaluate(thresholds)
+        self.load_best()
+        self.report()
         curves = self.draw_curves()
         if self.models_dir is not None:
-            publish(self.output_dir, self.models_dir)
+            publish(self.output_dir, self.models_dir, names=self.published)
         write_json(self.output_dir / FINISHED_FILE, {"epoch": engine.state.epoch})
-        best = self.history.best or {}
-        epoch = f"epoch {best['epoch']:.0f} of {engine.state.max_epochs}" if best else "no validation"
+        chosen = f"epoch {best['epoch']:.0f} of {engine.state.max_epochs}, chosen by {self.history.key} on validation"
         print(
-            f"\nbest model   {model}  ({epoch}, chosen by {self.history.key} on the validation photographs)"
+            f"\nbest model   {self.output_dir / 'model.pt'}  ({chosen})"
             f"\npublished    {self.models_dir / 'model.pt' if self.models_dir else 'nowhere'}"
             f"\ncurves       {curves}"
             f"\npictures     {self.output_dir / 'figures'}"
             f"\nall figures  {self.output_dir / 'metrics.csv'}",
             flush=True,
         )
-
-    def choose_thresholds(self) -> dict[str, float]:
-        """Thresholds of the highest pooled Dice on validation, written to `thresholds.json`."""
-        report = EvaluationReport(self.tasks, output_dir=self.output_dir, split="validation", figures=False)
-        self.run_with(report.reset, report.collect)
-        thresholds = {
-            name: best_threshold(histogram, least=LEAST_DICE) for name, histogram in report.pooled_histograms().items()
-        }
-        content = {"thresholds": thresholds, "chosen": "highest pooled Dice on the validation photographs"}
-        write_json(self.output_dir / THRESHOLDS_FILE, content)
-        return thresholds
-
-    def evaluate(self, thresholds: Mapping[str, float]) -> None:
-        """The report at these thresholds."""
-        report = EvaluationReport(
-            self.tasks,
-            output_dir=self.output_dir,
-            split="validation",
-            thresholds=thresholds,
-            provenance=self.provenance | {"note": "epoch and thresholds were chosen on these photographs: optimistic"},
-            **self.report_arguments,
-        )
-        self.run_with(report.reset, report.collect)
-        report.finish()
 
     def run_with(self, reset: Any, collect: Any) -> None:
         """Run the evaluator once for a collector."""
@@ -172,14 +154,16 @@ class FinishRun:
         return draw_training_curves(self.history.rows, path, title=f"{self.output_dir.name}", phantom=phantom)
 
 
-def publish(output_dir: Path, models_dir: Path) -> None:
-    """Copy a run's model, its provenance, split and thresholds to the bundle's `models`, each in one step."""
-    keep_previous(models_dir, ("model.json", SPLIT_FILE, THRESHOLDS_FILE, "model.pt"))
-    if not (output_dir / SPLIT_FILE).is_file():
-        # Another model's split must not stand beside this one.
-        (models_dir / SPLIT_FILE).unlink(missing_ok=True)
-    for name in ("model.json", SPLIT_FILE, THRESHOLDS_FILE, "model.pt"):
-        if name == SPLIT_FILE and not (output_dir / name).is_file():
+def publish(output_dir: Path, models_dir: Path, *, names: Sequence[str]) -> None:
+    """Copy a run's model and what belongs to it to the bundle's `models`, each in one step.
+
+    Args:
+        names: of the files, in this order; one that the run has not is removed there: it was another model's.
+    """
+    keep_previous(models_dir, names)
+    for name in names:
+        if not (output_dir / name).is_file():
+            (models_dir / name).unlink(missing_ok=True)
             continue
         with (output_dir / name).open("rb") as source:
             atomic_write(models_dir / name, functools.partial(shutil.copyfileobj, source), fix=NEW_MODELS_DIR)
@@ -201,20 +185,3 @@ def keep_previous(models_dir: Path, names: Iterable[str]) -> None:
         f"{key} {facts[key]}" for key in ("date", "dataset", "backbone", "epoch", "score") if key in facts
     )
     log.info("replacing the published model (%s); it is kept in %s", about or "of unknown origin", previous)
-
-
-def read_thresholds(path: str | Path) -> dict[str, float]:
-    """Thresholds that training left beside the weights.
-
-    Args:
-        path: the weights file or `thresholds.json` itself.
-
-    Returns:
-        mask task name -> probability; empty (0.5 for all) where there is no such file.
-    """
-    file = Path(path)
-    file = file if file.name == THRESHOLDS_FILE else file.with_name(THRESHOLDS_FILE)
-    if not file.is_file():
-        log.warning("no %s beside %s: a pixel belongs to a mask from probability 0.5", THRESHOLDS_FILE, path)
-        return {}
-    return dict(json.loads(file.read_text())["thresholds"])

@@ -44,11 +44,7 @@ class LoadModel:
             CheckpointError: no such file, unreadable, of another architecture, or trained with other settings.
         """
         if not self.path.is_file():
-            raise CheckpointError(
-                f"no weights at {self.path}",
-                expected="a model.pt that training has written",
-                fix="train first (make train), or give the weights with --ckpt_path /path/to/model.pt",
-            )
+            raise no_weights(self.path)
         facts = read_facts(self.path)
         described = ", ".join(f"{key} {facts[key]}" for key in DESCRIBED if key in facts)
         hint = f"the weights were trained with {described}: give the same overlays or keys" if described else ""
@@ -61,6 +57,39 @@ class LoadModel:
         log.info("weights: %s (%s)", self.path, described or "of unknown origin")
         if facts.get("phantom"):
             log.warning("these weights were trained on PHANTOMS: what they find in real photographs means nothing")
+
+
+def model_files(*, ckpt_path: str | Path, checkpoints: Mapping[str, str | Path] | None = None) -> dict[str, str]:
+    """Weights files to evaluate side by side, by name.
+
+    Args:
+        ckpt_path: a run's ``model.pt``.
+        checkpoints: files by name; by default ``teacher.pt`` and ``student.pt`` beside ``ckpt_path``, the deployed one
+            first, or ``ckpt_path`` alone where there are no such files.
+
+    Raises:
+        CheckpointError: a file that does not exist.
+    """
+    path = Path(ckpt_path)
+    files = {name: Path(file) for name, file in (checkpoints or {}).items()}
+    if not files:
+        pair = {name: path.with_name(f"{name}.pt") for name in ("teacher", "student")}
+        deployed = read_facts(path).get("deploy", "teacher")
+        whole = path.name == "model.pt" and all(file.is_file() for file in pair.values())
+        files = dict(sorted(pair.items(), key=lambda item: item[0] != deployed)) if whole else {path.stem: path}
+    for file in files.values():
+        if not file.is_file():
+            raise no_weights(file)
+    return {name: str(file) for name, file in files.items()}
+
+
+def no_weights(path: Path) -> CheckpointError:
+    """The error for a weights file that does not exist."""
+    return CheckpointError(
+        f"no weights at {path}",
+        expected="a model.pt that training has written",
+        fix="train first (make train), or give the weights with --ckpt_path /path/to/model.pt",
+    )
 
 
 def model_provenance(*, path: str | Path) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +17,8 @@ from shared.errors import ConfigError
 from shared.files import atomic_write
 from shared.metrics.outcome import Outcome, outcomes_of
 from shared.report.files import write_csv, write_json
-from shared.report.photograph import absolute, describe_photograph, grades_text, legend_text, summary_row
+from shared.report.names import OutputNames
+from shared.report.photograph import describe_photograph, grades_text, legend_text, summary_row
 from shared.report.table import format_table
 from shared.tasks import Task, TaskList, parse_tasks
 
@@ -65,7 +65,7 @@ class PhotographWriter:
         self.refuse(refused)
         self.written: list[str] = []
         self._rows: dict[str, dict[str, Any]] = {}
-        self._paths: dict[str, str] = {}
+        self.names = OutputNames()
         self._started = time.monotonic()
         for file in sorted((self.output_dir / "json").glob("*.json")):
             self._remember(file.stem, json.loads(file.read_text(encoding="utf-8")))
@@ -87,7 +87,7 @@ class PhotographWriter:
 
     def is_done(self, path: str | Path) -> bool:
         """Whether the photograph was completed by this or an earlier run into the folder."""
-        return absolute(path) in self._paths.values()
+        return self.names.knows(path)
 
     def refuse(self, refused: Iterable[tuple[str | Path, str]]) -> None:
         """Note photographs that were not read, each with the reason."""
@@ -95,7 +95,7 @@ class PhotographWriter:
 
     def __call__(self, outcome: Outcome) -> dict[str, Any]:
         """Write one photograph's files; returns the content of its JSON."""
-        name = self.name_for(outcome.path)
+        name = self.names.name_for(outcome.path, stem=Path(outcome.path).stem)
         photo_HW3 = read_photograph(outcome.path).pixels_HW3
         masks = {}
         if outcome.scores_SHW is not None:
@@ -123,17 +123,6 @@ class PhotographWriter:
         if len(self.written) % SUMMARY_EVERY == 0:
             self.write_summary()
         return findings
-
-    def name_for(self, path: str | Path) -> str:
-        """The name under which a photograph's files are written; no two photographs share one."""
-        resolved, stem = absolute(path), Path(path).stem
-        distinct = f"{stem}-{hashlib.sha256(resolved.encode()).hexdigest()[:8]}"
-        for name in (distinct, stem):
-            if self._paths.get(name) == resolved:
-                return name
-        name = distinct if stem in self._paths else stem
-        self._paths[name] = resolved
-        return name
 
     def write_summary(self) -> None:
         """Rewrite ``summary.csv``."""
@@ -168,7 +157,7 @@ class PhotographWriter:
         raise error
 
     def _remember(self, name: str, findings: Mapping[str, Any]) -> None:
-        self._paths[name] = findings["photograph"]
+        self.names.remember(name, findings["photograph"])
         self._rows[name] = summary_row(name, findings)
 
     def _check_size(self, outcome: Outcome, size: tuple[int, ...]) -> None:

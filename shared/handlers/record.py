@@ -112,6 +112,8 @@ class SaveBestModel:
         path: the weights file; beside it goes a `.json` of the same name that says where the weights come from.
         provenance: JSON content for that file; epoch and score are added.
         settings: `shared.workflow.model_settings`, for that file too: without them the weights mean something else.
+        companions: file name -> further network whose weights are kept beside it from the same epoch, such as
+            ``{"student.pt": ..., "teacher.pt": ...}`` where `network` is one of the two.
     """
 
     def __init__(
@@ -122,8 +124,10 @@ class SaveBestModel:
         path: str | Path,
         provenance: Mapping[str, Any] | None = None,
         settings: Mapping[str, Any] | None = None,
+        companions: Mapping[str, torch.nn.Module] | None = None,
     ) -> None:
         self.network, self.history, self.path = network, history, Path(path)
+        self.companions = dict(companions or {})
         self.provenance = dict(provenance or {}) | ({"settings": dict(settings)} if settings else {})
 
     def attach(self, engine: Engine) -> None:
@@ -135,7 +139,8 @@ class SaveBestModel:
         best = self.history.best
         if best is None or best["epoch"] != engine.state.epoch or not is_main_process():
             return
-        weights = {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
-        save_tensors(self.path, weights)
+        for name, network in (*self.companions.items(), (self.path.name, self.network)):
+            weights = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+            save_tensors(self.path.with_name(name), weights)
         record = {"epoch": engine.state.epoch, "selected_by": self.history.key, "score": best[self.history.key]}
         write_json(self.path.with_suffix(".json"), self.provenance | record)

@@ -17,6 +17,9 @@ from monai.handlers import MLFlowHandler
 from shared.engines.history import History
 from shared.workflow.processes import is_main_process
 
+# A study gives its runs the identifier of its own MLflow run, under which they then stand.
+PARENT_VARIABLE = "EYE_BUNDLES_PARENT_RUN"
+
 
 @contextmanager
 def one_at_a_time(tracking_uri: str) -> Iterator[None]:
@@ -98,7 +101,8 @@ class TrackRun(MLFlowHandler):
         super().start(engine)
         run_id = self.run_id
         self.client.update_run(run_id, status="RUNNING")
-        for name, value in self.tags.items():
+        parent = os.environ.get(PARENT_VARIABLE)
+        for name, value in (self.tags | ({"mlflow.parentRunId": parent} if parent else {})).items():
             self.client.set_tag(run_id, name, str(value))
 
     def find_run(self) -> Any:

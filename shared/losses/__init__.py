@@ -1,7 +1,8 @@
-"""Losses for several tasks with missing labels, assembled from MONAI's."""
+"""Losses for several tasks with missing labels and for class maps, assembled from MONAI's."""
 
 from shared.losses.gates import GateLoss
 from shared.losses.grades import OneHotFocalLoss
 from shared.losses.multitask import MultiTaskLoss
+from shared.losses.segmentation import SegmentationLoss
 
-__all__ = ["GateLoss", "MultiTaskLoss", "OneHotFocalLoss"]
+__all__ = ["GateLoss", "MultiTaskLoss", "OneHotFocalLoss", "SegmentationLoss"]

@@ -1,6 +1,28 @@
-"""Networks for several tasks: mixture of experts, and the baselines it is compared with."""
+"""Networks: mixture of experts for several tasks and its baselines; U-Nets for class maps, teachers, ensembles."""
 
 from shared.networks.baselines import DeepLabV3Plus, ResNetClassifier
+from shared.networks.classic_unet import ClassicUNet, PaddedUNet, make_disc_unet
+from shared.networks.ensemble import Ensemble
+from shared.networks.members import unet_members
 from shared.networks.multitask import MultiTaskNetwork, parameter_groups
+from shared.networks.side_by_side import SideBySide
+from shared.networks.student_teacher import StudentTeacher, deployed, make_peer, make_teacher
+from shared.networks.unet import SegmentationUNet
 
-__all__ = ["DeepLabV3Plus", "MultiTaskNetwork", "ResNetClassifier", "parameter_groups"]
+__all__ = [
+    "ClassicUNet",
+    "DeepLabV3Plus",
+    "Ensemble",
+    "MultiTaskNetwork",
+    "PaddedUNet",
+    "ResNetClassifier",
+    "SegmentationUNet",
+    "SideBySide",
+    "StudentTeacher",
+    "deployed",
+    "make_disc_unet",
+    "make_peer",
+    "make_teacher",
+    "parameter_groups",
+    "unet_members",
+]

@@ -16,7 +16,10 @@ from shared.networks.experts import GradeExpert, MaskExpert
 from shared.networks.mixture import MixtureOfExperts
 from shared.networks.resnet import DilatedResNet
 from shared.networks.routing import TOP_P, Router, global_average
+from shared.networks.standardise import StandardisePooled
 from shared.tasks import Task, parse_tasks
+
+GRADE_NORMS = ("batch", "none")
 
 
 class MultiTaskNetwork(nn.Module):
@@ -41,6 +44,8 @@ class MultiTaskNetwork(nn.Module):
         dropout: probability in experts and ASPP.
         norm: of the mask experts, ``"batch"`` as published or ``"group"``. While training, an expert's BatchNorm sees
             only the photographs routed to it (and the ASPP's only those that need a mask); GroupNorm does not care.
+        grade_norm: ``"batch"`` standardises what grade experts and their gates read (`StandardisePooled`, no
+            parameters), ``"none"`` as published.
         output: if given, `forward` returns this one tensor instead of the dict.
 
     Raises:
@@ -64,6 +69,7 @@ class MultiTaskNetwork(nn.Module):
         dispatch: str = "sparse",
         dropout: float = 0.5,
         norm: str = "batch",
+        grade_norm: str = "batch",
         output: str | None = None,
     ) -> None:
         super().__init__()
@@ -75,6 +81,10 @@ class MultiTaskNetwork(nn.Module):
         outputs = ["pred", *(task.name for task in task_list.grades), "gate_logits", "gate_weights"]
         if output is not None and output not in outputs:
             raise ConfigError(f"output is {output!r}", expected=f"one of {outputs}, or null", fix="correct `output`")
+        if grade_norm not in GRADE_NORMS:
+            raise ConfigError(
+                f"grade_norm is {grade_norm!r}", expected=f"one of {GRADE_NORMS}", fix="correct `grade_norm`"
+            )
         self.backbone = DilatedResNet(backbone, output_stride=output_stride)
         channels, low_channels = self.backbone.channels, self.backbone.low_channels
 
@@ -93,6 +103,7 @@ class MultiTaskNetwork(nn.Module):
         def grade_experts(task: Task) -> list[nn.Module]:
             return [GradeExpert(channels, num_classes=task.num_classes, dropout=dropout) for _ in range(num_experts)]
 
+        self.standardise = StandardisePooled(channels) if grade_norm == "batch" else nn.Identity()
         self.grades = nn.ModuleDict({task.name: mixture(channels, grade_experts(task)) for task in task_list.grades})
         self.aspp = None
         if task_list.masks:
@@ -142,10 +153,11 @@ class MultiTaskNetwork(nn.Module):
         outputs: dict[str, Tensor] = {}
         gates: dict[str, tuple[Tensor, Tensor]] = {}
 
-        pooled_BC = global_average(high, image_B3HW.dtype)
+        standard = self.standardise(high)
+        pooled_BC = global_average(standard, image_B3HW.dtype)
         for name, grade_mixture in self.grades.items():
             fixed = None if gate_logits_BTE is None else gate_logits_BTE[:, self.axis[name]]
-            outputs[name], logits, weights = grade_mixture(pooled_BC, [high], needed[:, self.axis[name]], fixed)
+            outputs[name], logits, weights = grade_mixture(pooled_BC, [standard], needed[:, self.axis[name]], fixed)
             gates[name] = (logits, weights)
 
         rows: Tensor | None = None

@@ -11,13 +11,12 @@ import logging
 import pickle
 import socket
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from shared.errors import CheckpointError
-from shared.networks.resnet import DilatedResNet
 
 AUTO, IMAGENET, SCRATCH = "auto", "imagenet", "scratch"
 BASE_URL = "https://download.pytorch.org/models/"
@@ -27,12 +26,19 @@ IMAGENET_FILES = {
     "resnet50": "resnet50-0676ba61.pth",
     "resnet101": "resnet101-63fe2227.pth",
     "resnet152": "resnet152-394f9c45.pth",
+    "vgg11_bn": "vgg11_bn-6002323d.pth",
+    "vgg13_bn": "vgg13_bn-abd245e5.pth",
+    "vgg16_bn": "vgg16_bn-6c64b313.pth",
+    "vgg19_bn": "vgg19_bn-c79401a0.pth",
 }
-CLASSIFIER_KEYS = {"fc.weight", "fc.bias"}
+CLASSIFIERS = {"resnet": ("fc",), "vgg": ("classifier.0", "classifier.3", "classifier.6")}
+COLOURS = 3
 WAYS_OUT = "give a file with `--pretrained /path/to/{file}`, or train from scratch with `--pretrained scratch`"
 CONNECT_TIMEOUT_S = 30.0
 
 logger = logging.getLogger(__name__)
+
+Backbone = TypeVar("Backbone", bound=nn.Module)
 
 
 def resolve_pretrained(choice: str, phantoms: bool) -> str:
@@ -60,20 +66,22 @@ def resolve_pretrained(choice: str, phantoms: bool) -> str:
 
 
 def load_imagenet(
-    backbone: DilatedResNet,
+    backbone: Backbone,
     source: str = IMAGENET,
     *,
     base_url: str = BASE_URL,
     cache_dir: str | None = None,
     progress: bool = True,
-) -> DilatedResNet:
+) -> Backbone:
     """Load ImageNet weights into a backbone, in place.
 
-    The file must hold exactly the backbone's keys and shapes, besides the classifier ``fc``, which is dropped. Files
-    from before 2018 have no ``num_batches_tracked`` counters, which nothing here reads: those may be missing.
+    The file must hold exactly the backbone's keys and shapes, besides the classifier, which is dropped. Files from
+    before 2018 have no ``num_batches_tracked`` counters, which nothing here reads: those may be missing. A backbone
+    that reads another number of channels than three names its ``first_convolution``, whose weights are adapted; see
+    `adapt_channels`.
 
     Args:
-        backbone: the network to fill.
+        backbone: the network to fill; has the architecture's ``name``.
         source: ``"imagenet"`` (download once, hash checked), ``"scratch"`` (leave as it is), or the path of a file.
         base_url: where the official files lie.
         cache_dir: where the download is kept; by default torch.hub's checkpoint folder.
@@ -85,17 +93,33 @@ def load_imagenet(
     Raises:
         CheckpointError: if the weights cannot be had, read or fitted.
     """
+    name = str(backbone.name)
     if source == SCRATCH:
-        logger.info("%s: random weights, as asked for by pretrained=scratch", backbone.name)
+        logger.info("%s: random weights, as asked for by pretrained=scratch", name)
         return backbone
+    if name not in IMAGENET_FILES:
+        raise CheckpointError(
+            f"there are no ImageNet weights of {name}",
+            expected=f"one of {', '.join(IMAGENET_FILES)}",
+            fix="train from scratch with `--pretrained scratch`, or set another `backbone`",
+        )
     if source == IMAGENET:
-        origin, state = _download(backbone.name, base_url, cache_dir, progress)
+        origin, state = _download(name, base_url, cache_dir, progress)
     else:
-        origin, state = source, _read(_check_file(source), backbone.name)
+        origin, state = source, _read(_check_file(source), name)
     state = _fit(state, backbone, origin)
     backbone.load_state_dict(state, strict=not _uncounted(backbone, state))
-    logger.info("%s: ImageNet weights from %s", backbone.name, origin)
+    logger.info("%s: ImageNet weights from %s", name, origin)
     return backbone
+
+
+def adapt_channels(weight_O3HW: Tensor, channels: int) -> Tensor:
+    """Weights [O,C,H,W] of a first convolution for C grey channels in place of three colours.
+
+    Each channel gets a C-th of the sum over the colours: one grey channel, or C equal ones, give exactly what the
+    three-colour convolution gives for that grey picture.
+    """
+    return weight_O3HW.sum(dim=1, keepdim=True).expand(-1, channels, -1, -1) / channels
 
 
 def _check_file(source: str) -> Path:
@@ -143,22 +167,27 @@ def _read(path: Path, name: str) -> Any:
         ) from error
 
 
-def _uncounted(backbone: DilatedResNet, state: dict[str, Tensor]) -> set[str]:
+def _uncounted(backbone: nn.Module, state: dict[str, Tensor]) -> set[str]:
     return {key for key in backbone.state_dict() if key.endswith("num_batches_tracked") and key not in state}
 
 
-def _fit(state: Any, backbone: DilatedResNet, origin: str) -> dict[str, Tensor]:
-    """Check keys and shapes against the backbone, and drop the classifier."""
-    wanted = backbone.state_dict()
-    expected = f"the {len(wanted) + len(CLASSIFIER_KEYS)} keys of torchvision's {backbone.name}"
-    fix = f"use a file of {backbone.name}, or set `backbone` to the architecture of this one"
+def _fit(state: Any, backbone: nn.Module, origin: str) -> dict[str, Tensor]:
+    """Check keys and shapes against the backbone, adapt the first convolution, and drop the classifier."""
+    name, wanted = str(backbone.name), backbone.state_dict()
+    layers = next(layers for kind, layers in CLASSIFIERS.items() if name.startswith(kind))
+    classifier = {f"{layer}.{part}" for layer in layers for part in ("weight", "bias")}
+    expected = f"the {len(wanted) + len(classifier)} keys of torchvision's {name}"
+    fix = f"use a file of {name}, or set `backbone` to the architecture of this one"
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         keys = f" with keys {sorted(map(str, state))[:5]}" if isinstance(state, dict) else ""
         raise CheckpointError(
             f"{origin} holds no state dict but a {type(state).__name__}{keys}", expected=expected, fix=fix
         )
+    first = str(getattr(backbone, "first_convolution", ""))
+    if first in state and state[first].dim() == 4 and state[first].shape[1] == COLOURS:
+        state = state | {first: adapt_channels(state[first], wanted[first].shape[1])}
     missing = sorted(set(wanted) - set(state) - _uncounted(backbone, state))
-    extra = sorted(set(state) - set(wanted) - CLASSIFIER_KEYS)
+    extra = sorted(set(state) - set(wanted) - classifier)
     shapes = [
         f"{key} {list(state[key].shape)}, not {list(wanted[key].shape)}"
         for key in wanted
@@ -170,7 +199,5 @@ def _fit(state: Any, backbone: DilatedResNet, origin: str) -> dict[str, Tensor]:
         if names
     ]
     if problems:
-        raise CheckpointError(
-            f"{origin} does not fit {backbone.name}: {'; '.join(problems)}", expected=expected, fix=fix
-        )
+        raise CheckpointError(f"{origin} does not fit {name}: {'; '.join(problems)}", expected=expected, fix=fix)
     return {key: value for key, value in state.items() if key in wanted}

@@ -12,6 +12,7 @@ from shared.draw.panels import draw_comparison
 from shared.metrics.histogram import LEVELS, precision_recall
 from shared.metrics.outcome import Outcome
 from shared.report.experts import ExpertUse
+from shared.report.files import safe_name
 from shared.report.table import number
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def draw_evaluation(report: EvaluationReport, use: ExpertUse | None) -> None:
         kept = pictured[rank]
         scores = {name: f"Dice {value:.2f}" for name, value in report.per_photograph_dice(kept).items()}
         caption = f"(rank {len(pictured) - rank} of {len(pictured)} by mean Dice)  {_grades_text(report, kept.outcome)}"
-        safe = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in kept.outcome.name)
+        safe = safe_name(kept.outcome.name)
         assert kept.comparison is not None
         draw_comparison(
             kept.comparison._replace(caption=caption), folder / f"compare_{safe}.png", scores=scores, phantom=phantom

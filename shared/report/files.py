@@ -41,3 +41,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return str(value) if isinstance(value, Path) else value
+
+
+def safe_name(name: str) -> str:
+    """A name as part of a file name: letters, digits, ``-`` and ``_`` are kept, all else becomes ``_``."""
+    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)

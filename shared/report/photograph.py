@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy.typing as npt
 
 from shared.metrics.outcome import Outcome
 from shared.report.findings import find_disc, find_lesions, retina_area
+from shared.report.names import absolute
 from shared.tasks import TaskList
 
 
@@ -89,8 +89,3 @@ def legend_text(task: str, findings: Mapping[str, Any]) -> str:
     if lesion is not None:
         return f"{task}: {lesion['count']} ({lesion['retina_share']:.2%} of retina)"
     return f"{task}: {'not found' if findings['optic_disc']['diameter_px'] is None else 'found'}"
-
-
-def absolute(path: str | Path) -> str:
-    """What tells photographs apart."""
-    return str(Path(path).resolve())

@@ -9,9 +9,22 @@ from typing import Any
 
 from shared.errors import DataError
 
+FACTS = {
+    "method": "method",
+    "labelled_fraction": "labelled fraction",
+    "backbone": "backbone",
+    "num_experts": "experts",
+    "image_size": "image size",
+    "seed": "seed",
+    "commit": "commit",
+}
 COLUMNS = {
     "dice": "Dice",
     "iou": "IoU",
+    "dice_pooled": "Dice pooled",
+    "volume_difference_mm3": "volume difference, mm^3",
+    "volume_difference_voxels": "volume difference, voxels",
+    "detection_auc": "detection AUC",
     "sensitivity": "sensitivity",
     "average_precision": "AP exact",
     "aupr_11": "AUPR-11",
@@ -24,7 +37,7 @@ COLUMNS = {
 
 
 def results(run: str) -> str:
-    """A run's report as Markdown: one table per subset of its photographs, and where the numbers come from.
+    """A run's report as Markdown: a table per prediction and subset of its images, and where the numbers come from.
 
     Args:
         run: the folder of a training or evaluation run, holding `metrics.json`.
@@ -36,14 +49,20 @@ def results(run: str) -> str:
     if not file.is_file():
         raise DataError(f"no {file}", expected="the folder of a finished run", fix="evaluate the model first")
     report = json.loads(file.read_text())
-    subsets = list(dict.fromkeys(row["subset"] for row in report["metrics"]))
-    tables = [table(report["metrics"], subset=subset, split=report["split"]) for subset in subsets]
+    parts: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in report["metrics"]:
+        parts.setdefault((row.get("prediction", ""), row["subset"]), []).append(row)
+    several = len({prediction for prediction, _ in parts}) > 1
+    tables = [
+        table(rows, subset=f"{subset}, {prediction}" if several else subset, split=report["split"])
+        for (prediction, subset), rows in parts.items()
+    ]
     return "\n\n".join([source(report["provenance"]), *tables])
 
 
 def table(rows: list[dict[str, Any]], *, subset: str, split: str) -> str:
     """One Markdown table: a row per task, a column per metric, 95 % intervals in brackets."""
-    rows = [row for row in rows if row["subset"] == subset and row["value"] is not None]
+    rows = [row for row in rows if row["value"] is not None]
     metrics = [name for name in COLUMNS if any(row["metric"] == name for row in rows)]
     cells = {(row["task"], row["metric"]): cell(row) for row in rows}
     lines = [f"| {split}: {subset} | n | " + " | ".join(COLUMNS[name] for name in metrics) + " |"]
@@ -63,11 +82,15 @@ def cell(row: Mapping[str, Any]) -> str:
 def source(provenance: Mapping[str, Any]) -> str:
     """One line that says what was run on what."""
     versions = provenance.get("versions", {})
-    data = "PHANTOMS (drawn by a program)" if provenance.get("phantom") else "real photographs"
-    return (
-        f"{data}; backbone {provenance.get('backbone')}, {provenance.get('num_experts')} experts, "
-        f"image size {provenance.get('image_size')}, seed {provenance.get('seed')}, "
-        f"commit {provenance.get('commit')}, {str(provenance.get('date'))[:10]}, "
-        f"torch {versions.get('torch')}, MONAI {versions.get('monai')}, "
-        f"{provenance.get('hardware', {}).get('cores')} cores"
+    data = "PHANTOMS (drawn by a program)" if provenance.get("phantom") else "real data"
+    facts = [f"{label} {provenance[key]}" for key, label in FACTS.items() if provenance.get(key) is not None]
+    return ", ".join(
+        [
+            data,
+            *facts,
+            str(provenance.get("date"))[:10],
+            f"torch {versions.get('torch')}",
+            f"MONAI {versions.get('monai')}",
+            f"{provenance.get('hardware', {}).get('cores')} cores",
+        ]
     )

@@ -1,6 +1,9 @@
-"""Transforms that MONAI lacks: fundus photographs on and off the network's canvas, colours, lesion patches."""
+"""Transforms that MONAI lacks: photographs on and off the network's canvas, B-scans of volumes, colours, patches."""
 
 from shared.transforms.activations import MultiTaskActivationsd
+from shared.transforms.affine import RandIsotropicAffined
+from shared.transforms.bscan import LoadBScand
+from shared.transforms.class_probabilities import ClassProbabilitiesd
 from shared.transforms.crop import RandLesionCropd
 from shared.transforms.enhance import EnhanceContrastd
 from shared.transforms.load import LoadMasksd, LoadPhotographd
@@ -9,11 +12,14 @@ from shared.transforms.photometric import RandPhotometricd
 from shared.transforms.restore import RestorePhotographd
 
 __all__ = [
+    "ClassProbabilitiesd",
     "EnhanceContrastd",
     "ForMasksOnlyd",
+    "LoadBScand",
     "LoadMasksd",
     "LoadPhotographd",
     "MultiTaskActivationsd",
+    "RandIsotropicAffined",
     "RandLesionCropd",
     "RandPhotometricd",
     "RestorePhotographd",

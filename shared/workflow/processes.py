@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
+from torch import nn
 
 from shared.errors import ConfigError
+
+# The others wait while the main process writes its report, longer than PyTorch's 10 or 30 minutes for large sets.
+LONGEST_WAIT = timedelta(hours=3)
 
 
 def is_main_process() -> bool:
@@ -34,10 +39,21 @@ def join_process_group() -> None:
         )
     if torch.cuda.is_available():
         torch.cuda.set_device(local_device())
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    dist.init_process_group(backend, timeout=LONGEST_WAIT)
 
 
 def leave_process_group() -> None:
     """Wait for all, then leave; without the barrier a third of clean runs abort at exit."""
     dist.barrier()
     dist.destroy_process_group()
+
+
+def distribute(network: nn.Module) -> nn.Module:
+    """The network for training by all processes: gradients are averaged; one without gradients is returned as it is.
+
+    BatchNorm's statistics stay each process's own, as several forward passes may precede one backward pass.
+    """
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        return network
+    return nn.parallel.DistributedDataParallel(network, broadcast_buffers=False)

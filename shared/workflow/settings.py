@@ -12,8 +12,10 @@ from shared.workflow.invocation import invocation
 from shared.workflow.paths import running_workflow
 from shared.workflow.values import is_plain, on_command_line
 
-NETWORK = ("backbone", "num_experts", "output_stride", "scoring", "rule", "eval_top_p", "top_k", "norm")
-PICTURE = ("crop", "contrast", "fov_diameter", "image_size")
+NETWORK = (
+    *("backbone", "num_experts", "output_stride", "scoring", "rule", "eval_top_p", "top_k", "norm", "grade_norm"),
+)
+PICTURE = ("crop", "contrast", "fov_diameter", "image_size", "neighbours", "classes")
 
 
 def model_settings() -> dict[str, Any]:
@@ -61,7 +63,8 @@ def check_settings(
     call = invocation()
     loaded = ["train.json", *(call.names if call else [])]
     overlays = [name for name in config_files if name not in loaded]
-    keys = [f"--{key} {on_command_line(recorded[key])}" for key in differing if is_plain(recorded[key])]
+    known = [key for key in differing if is_plain(recorded[key]) or (key in PICTURE and is_words(recorded[key]))]
+    keys = [f"--{key} {typed(recorded[key])}" for key in known]
     fixes = [f"add the overlay that it was trained with ({', '.join(overlays)})"] if overlays else []
     fixes += [f"give {' '.join(keys)}"] if keys else []
     fixes += ["give the overlay with its tasks"] if not fixes else []
@@ -73,8 +76,18 @@ def check_settings(
     )
 
 
+def is_words(value: Any) -> bool:
+    """Whether a value is a list of words."""
+    return isinstance(value, list) and bool(value) and all(isinstance(word, str) for word in value)
+
+
+def typed(value: Any) -> str:
+    """A value as it is typed in a shell; words are quoted."""
+    return f'"{value}"' if is_words(value) else on_command_line(value)
+
+
 def shown(value: Any) -> str:
     """A value in a message."""
-    if isinstance(value, list) and value and isinstance(value[0], str):
+    if is_words(value):
         return " ".join(value)
     return "null" if value is None else str(value)

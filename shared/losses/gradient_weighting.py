@@ -1,0 +1,102 @@
+"""Several tasks' gradients made one step by the library torchjd, so that no task is sacrificed to another.
+
+Dimensions: T tasks, P shared parameters (numbers, all tensors in a row).
+
+Source: torchjd (MIT), which names the papers: PCGrad (Yu et al. 2020), CAGrad (Liu et al. 2021), UPGrad (Quinton and
+Rey 2024), MGDA (Sener and Koltun 2018), IMTL-G (Liu et al. 2021), Nash-MTL (Navon et al. 2022), GradDrop (Chen et al.
+2020), DualProj (Lopez-Paz and Ranzato 2017), random weighting (Lin et al. 2021).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from shared.errors import ConfigError
+
+CAGRAD_C = 0.4
+METHODS = ("mean", "upgrad", "pcgrad", "cagrad", "mgda", "imtl_g", "dualproj", "nash_mtl", "graddrop", "random")
+
+
+def make_aggregator(method: str, *, num_tasks: int) -> Callable[[Tensor], Tensor]:
+    """A matrix of gradients [T,P] -> the gradient [P] to step along.
+
+    ``graddrop`` and ``random`` draw from PyTorch's generator, and so does ``pcgrad`` with three tasks or more;
+    ``nash_mtl`` keeps a state over the steps. The others depend on the matrix alone.
+
+    Args:
+        method: one of `METHODS`.
+        num_tasks: T, which ``nash_mtl`` has to know.
+
+    Raises:
+        ConfigError: for another word, or where torchjd is not installed.
+    """
+    if method not in METHODS:
+        near = difflib.get_close_matches(method, METHODS, n=1)
+        raise ConfigError(
+            f"gradient weighting {method!r}",
+            expected=f"one of {', '.join(METHODS)}",
+            fix=f"did you mean {near[0]!r}?" if near else "correct the key `weighting`",
+        )
+    try:
+        from torchjd import aggregation
+    except ImportError as error:
+        raise ConfigError(
+            f"gradient weighting {method!r} needs torchjd, which is not installed ({error})",
+            expected="the extra `pets`",
+            fix="pip install 'monai-eye-bundles[pets]'",
+        ) from error
+    makers: dict[str, Callable[[], Any]] = {
+        "mean": aggregation.Mean,
+        "upgrad": aggregation.UPGrad,
+        "pcgrad": aggregation.PCGrad,
+        "cagrad": lambda: aggregation.CAGrad(c=CAGRAD_C),
+        "mgda": aggregation.MGDA,
+        "imtl_g": aggregation.IMTLG,
+        "dualproj": aggregation.DualProj,
+        "nash_mtl": lambda: aggregation.NashMTL(n_tasks=num_tasks),
+        "graddrop": aggregation.GradDrop,
+        "random": aggregation.Random,
+    }
+    made: Callable[[Tensor], Tensor] = makers[method]()
+    return made
+
+
+def backward_by_task(
+    losses: Mapping[str, Tensor],
+    *,
+    shared: Iterable[nn.Parameter],
+    own: Iterable[nn.Parameter],
+    aggregator: Callable[[Tensor], Tensor],
+) -> None:
+    """Add to every parameter's ``grad``, in place of ``sum(losses).backward()``.
+
+    1. Each task's gradient of the shared parameters is a row of a matrix. 2. The aggregator makes one gradient of it.
+    3. Parameters of one task alone (its head) get their task's gradient as it is.
+
+    Args:
+        losses: 0-d each; a task without a label in the batch is left out.
+        shared: parameters of the trunk. own: all others that train.
+    """
+    trunk, heads = list(shared), list(own)
+    rows = []
+    for loss in losses.values():
+        found = torch.autograd.grad(loss, [*trunk, *heads], retain_graph=True, allow_unused=True)
+        of_trunk = [
+            torch.zeros_like(parameter) if grad is None else grad for parameter, grad in zip(trunk, found, strict=False)
+        ]
+        rows.append(torch.cat([grad.flatten() for grad in of_trunk]))
+        for parameter, grad in zip(heads, found[len(trunk) :], strict=True):
+            if grad is not None:
+                _add(parameter, grad)
+    step_P = aggregator(torch.stack(rows))
+    for parameter, grad in zip(trunk, step_P.split([parameter.numel() for parameter in trunk]), strict=True):
+        _add(parameter, grad.view_as(parameter))
+
+
+def _add(parameter: nn.Parameter, grad: Tensor) -> None:
+    parameter.grad = grad.clone() if parameter.grad is None else parameter.grad + grad

@@ -1,0 +1,163 @@
+"""A U-Net whose one encoder serves masks, grades and a box: hard parameter sharing.
+
+Dimensions: B batch, C channels, S mask tasks, K classes, H W rows and columns.
+
+Source: the published network for Oxford-IIIT Pet (four levels of 32 to 256 channels, first level 7x7 convolutions, max
+pooling 3/2, transposed convolutions): 3,673,555 parameters with a mask, two classes and a box; 2,361,679 without the
+box; 3,399,325 without the classes; 2,087,449 with the mask alone. Written anew after its description. What differs:
+no ReLU before the box's sigmoid (with it no coordinate can be below 0.5), dropout is off at evaluation, any size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from shared.errors import ConfigError
+
+BOX = "box"
+CHANNELS = (32, 64, 128, 256)
+HEAD_GRID = DIVISOR = 16
+RESERVED = {"pred", BOX}
+
+
+class HardSharingUNet(nn.Module):
+    """Images [B,C,H,W], normalised -> a dict with one entry for each task, for any H and W that 16 divides.
+
+    ``pred``: mask logits [B,S,H,W]; each grade's name: logits [B,K]; ``box``: [B,4] in 0..1, left, top, right and
+    bottom as shares of width and height (nothing forces left < right).
+
+    1. Encoder: at each level two convolutions, each with BatchNorm and ReLU, then max pooling 3/2.
+    2. Decoder: at each level two convolutions and a transposed one, joined by the encoder's map of the new size; the
+       last one gives the logits.
+    3. Heads read the deepest map, brought to 16x16 (which it is for the published 256x256) by average pooling.
+
+    Parameter names: ``encoder.*``, ``decoder.*`` (absent without masks), ``grade_heads.NAME.*``, ``box_head.*``.
+
+    Args:
+        in_channels: C.
+        num_masks: S; 0: no decoder.
+        grades: names of grade tasks and their K.
+        box: whether there is a box head.
+        channels: of the four levels.
+        box_relu: the published defect: a ReLU before the box's sigmoid.
+
+    Raises:
+        ConfigError: without any task, or with impossible numbers or names.
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int = 3,
+        num_masks: int = 1,
+        grades: Mapping[str, int] | None = None,
+        box: bool = False,
+        channels: Sequence[int] = CHANNELS,
+        box_relu: bool = False,
+    ) -> None:
+        super().__init__()
+        grades = dict(grades or {})
+        _check(num_masks=num_masks, grades=grades, box=box, channels=channels)
+        self.head_grid = HEAD_GRID
+        levels = list(zip((in_channels, *channels), channels, strict=False))
+        self.encoder = nn.ModuleList(
+            _encoder_level(before, after, kernel=7 if number == 0 else 3)
+            for number, (before, after) in enumerate(levels)
+        )
+        first, second, third, fourth = channels
+        steps = [(fourth, third), (2 * third, second), (2 * second, first), (2 * first, num_masks)]
+        self.decoder = nn.ModuleList(_decoder_level(before, after) for before, after in steps if num_masks)
+        self.grade_heads = nn.ModuleDict({name: _grade_head(fourth, number) for name, number in grades.items()})
+        self.box_head = nn.ModuleList([_box_head(fourth, relu=box_relu)] if box else [])
+
+    def forward(self, image_BCHW: Tensor) -> dict[str, Tensor]:
+        """The outputs by task.
+
+        Raises:
+            ConfigError: H or W is not divisible by 16.
+        """
+        if not torch.jit.is_scripting():
+            _check_size(image_BCHW)
+        map_BCHW = image_BCHW
+        maps: list[Tensor] = []
+        for level in self.encoder:
+            map_BCHW = level(map_BCHW)
+            maps.append(map_BCHW)
+        outputs: dict[str, Tensor] = {}
+        decoded_BCHW = map_BCHW
+        for step, level in enumerate(self.decoder):
+            if step:
+                decoded_BCHW = torch.cat([decoded_BCHW, maps[3 - step]], dim=1)
+            decoded_BCHW = level(decoded_BCHW)
+            outputs["pred"] = decoded_BCHW
+        pooled_BCHW = functional.adaptive_avg_pool2d(map_BCHW, (self.head_grid, self.head_grid))
+        for name, head in self.grade_heads.items():
+            outputs[name] = head(pooled_BCHW)
+        for head in self.box_head:
+            outputs["box"] = head(pooled_BCHW)
+        return outputs
+
+
+def _encoder_level(before: int, after: int, *, kernel: int) -> nn.Sequential:
+    return nn.Sequential(*_two_convolutions(before, after, kernel=kernel), nn.MaxPool2d(3, stride=2, padding=1))
+
+
+def _decoder_level(before: int, after: int) -> nn.Sequential:
+    up = nn.ConvTranspose2d(after, after, 3, stride=2, padding=1, output_padding=1)
+    return nn.Sequential(*_two_convolutions(before, after, kernel=3), up)
+
+
+def _two_convolutions(before: int, after: int, *, kernel: int) -> list[nn.Module]:
+    layers: list[nn.Module] = []
+    for incoming in (before, after):
+        layers += [nn.Conv2d(incoming, after, kernel, padding=kernel // 2), nn.BatchNorm2d(after), nn.ReLU()]
+    return layers
+
+
+def _grade_head(channels: int, num_classes: int) -> nn.Sequential:
+    return nn.Sequential(
+        *(nn.Conv2d(channels, 32, 5), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(32, 64, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()),
+        *(nn.Linear(64, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, num_classes)),
+    )
+
+
+def _box_head(channels: int, *, relu: bool) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for _ in range(2):
+        layers += [nn.Conv2d(channels, channels, 3), nn.ReLU(), nn.MaxPool2d(2)]
+    layers += [nn.Flatten(), nn.Linear(4 * channels, 128), nn.ReLU(), nn.Dropout(0.5), nn.Linear(128, 4)]
+    return nn.Sequential(*layers, *([nn.ReLU()] if relu else []), nn.Sigmoid())
+
+
+def _check(*, num_masks: int, grades: Mapping[str, int], box: bool, channels: Sequence[int]) -> None:
+    problem = ""
+    if not (num_masks or grades or box):
+        problem = "the network has no task"
+    elif num_masks < 0:
+        problem = f"num_masks is {num_masks}"
+    elif len(channels) != 4 or min(channels) < 1:
+        problem = f"channels are {list(channels)}"
+    elif wrong := {name: number for name, number in grades.items() if number < 2 or name in RESERVED}:
+        problem = f"grades are {wrong}"
+    if problem:
+        raise ConfigError(
+            problem,
+            expected="a mask, a grade with two classes or more (none called pred or box) or a box; four channel counts",
+            fix="correct `num_masks`, `grades`, `box` or `channels` of the network",
+        )
+
+
+def _check_size(image_BCHW: Tensor) -> None:
+    height, width = (int(side) for side in image_BCHW.shape[2:])
+    if height % DIVISOR or width % DIVISOR:
+        up = [-(-side // DIVISOR) * DIVISOR for side in (height, width)]
+        raise ConfigError(
+            f"an image of {height} x {width} (rows x columns)",
+            expected=f"rows and columns divisible by {DIVISOR}",
+            fix=f"for example --image_size '[{up[0]},{up[1]}]'",
+        )
