@@ -1,15 +1,17 @@
 # make train   set-up and quickstart     make test      tests
 # make mlflow  browse the experiments    make test-e2e  servers, browsers, several processes
+# make train BUNDLE=retouch_meanteacher  another bundle's quickstart
 VENV ?= .venv
 PYTHON ?= python3
 PY := $(VENV)/bin/python
-BUNDLE := bundles/idrid_moe_mtl/configs
+BUNDLE ?= idrid_moe_mtl
+CONFIGS := bundles/$(BUNDLE)/configs
 READY := $(VENV)/.installed
 
 .PHONY: help setup train test test-e2e lint mlflow benchmark clean
 
 help:
-	@sed -n '1,2s/^# //p' Makefile
+	@sed -n '1,3s/^# //p' Makefile
 
 setup: $(READY)
 
@@ -21,7 +23,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 train: $(READY)
-	$(PY) -m monai.bundle run training --config_file "['$(BUNDLE)/train.json','$(BUNDLE)/quickstart.json']" $(ARGS)
+	$(PY) -m monai.bundle run training --config_file "['$(CONFIGS)/train.json','$(CONFIGS)/quickstart.json']" $(ARGS)
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(PY) -m pytest -m "not e2e" -n $(or $(JOBS),2) --dist loadfile $(ARGS)
@@ -33,7 +35,9 @@ lint: $(READY)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy shared
-	cd bundles/idrid_moe_mtl && MYPYPATH=../.. ../../$(PY) -m mypy --config-file ../../pyproject.toml -p scripts
+	for scripts in bundles/*/scripts; do \
+	  (cd $$scripts/.. && MYPYPATH=../.. ../../$(PY) -m mypy --config-file ../../pyproject.toml -p scripts) || exit 1; \
+	done
 
 mlflow: $(READY)
 	$(PY) -m shared mlflow --port $(or $(PORT),5000)

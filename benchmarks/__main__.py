@@ -42,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     parsing.add_argument("--dataset_dir", default=options.dataset_dir, help="IDRiD's folder, phantoms, or auto")
     parsing.add_argument("--photo_size", type=size, default=FULL_SIZE, help="of phantoms")
     parsing.add_argument("--canvas", type=size, default=None, help="of latency rows, for tests; default: the bundle's")
+    parsing.add_argument("--scan_size", type=size, default=options.scan_size, help="of semi_supervised rows")
     parsing.add_argument("--csv", type=Path, default=None, help="default: benchmarks/results/DATE.csv")
     return parsing
 
@@ -67,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         device=given.device,
         threads=given.threads,
         size="x".join(map(str, given.size)),
+        scan_size="x".join(map(str, given.scan_size)),
         batch=given.batch,
         backbone=given.backbone,
         repeats=given.repeats,

@@ -61,7 +61,7 @@ def measure(case: Case, *, repeats: int, threads: int = 0) -> Row:
 
 
 def agree(case: Case, hosts: list[Host]) -> tuple[str, bool]:
-    """Both results compared in float32 and as they are measured."""
+    """Both results compared exactly (see each `Work`) and as they are measured."""
     if case.agree is None or len(hosts) < 2:
         return "", True
     texts, equal = [], True
@@ -72,4 +72,4 @@ def agree(case: Case, hosts: list[Host]) -> tuple[str, bool]:
         equal &= found.within
     if texts[0] == texts[1]:
         return texts[0], equal
-    return f"float32: {texts[0]}; as measured: {texts[1]}", equal
+    return f"exact: {texts[0]}; as measured: {texts[1]}", equal

@@ -148,7 +148,7 @@ class NetworkWork:
 def start(tasks: TaskList, *, backbone: str, dispatch: str, seed: int) -> MultiTaskNetwork:
     """A network with random weights, and BatchNorm statistics that are not the initial ones."""
     torch.manual_seed(seed)
-    network = MultiTaskNetwork(tasks=tasks, backbone=backbone, scoring="sigmoid", dispatch=dispatch)
+    network = MultiTaskNetwork(tasks=tasks, backbone=backbone, scoring="sigmoid", dispatch=dispatch, grade_norm="none")
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d) and module.running_mean is not None and module.running_var is not None:
             module.running_mean.uniform_(-0.1, 0.1)

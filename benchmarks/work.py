@@ -27,7 +27,8 @@ class Work(Protocol):
         """The unit whose time is taken."""
 
     def result(self, *, exact: bool) -> dict[str, NDArray]:
-        """What it computes, to compare with the other side's; ``exact`` in float32, else as it is measured."""
+        """What it computes, to compare with the other side's; ``exact`` in float32 or
+        more, else as it is measured."""
 
     def facts(self) -> dict[str, Any]:
         """What was counted, such as the experts that ran; JSON types. Runs the unit at least once."""

@@ -18,12 +18,19 @@ from benchmarks.measure import Row, measure
 from benchmarks.network import NetworkWork, start
 from benchmarks.photographs import find_items
 from benchmarks.reference import ReferenceNetwork
+from benchmarks.semi_supervised import SemiSupervisedWork
 from benchmarks.work import Side, forget_peak, peak_mib
 from shared.tasks import parse_tasks
 from tests.references import moe_loop
 
 TOY = Options(
-    size=(64, 96), backbone="resnet18", dataset_dir="phantoms", photo_size=(356, 536), canvas=(128, 160), device="cpu"
+    size=(64, 96),
+    backbone="resnet18",
+    dataset_dir="phantoms",
+    photo_size=(356, 536),
+    canvas=(128, 160),
+    device="cpu",
+    scan_size=(64, 32),
 )
 CASES = all_cases(TOY)
 PARTS_OF_OTHERS = ("segmentation batch", "classification batch", "all labels, 1 of", "all labels, 3 of")
@@ -67,6 +74,35 @@ def test_a_network_with_other_weights_is_not_equal() -> None:
     ours, other = (NetworkWork(design="ours", seed=seed, **options).result(exact=True) for seed in (0, 1))
     assert not relative_error(ours, other, True).within
     assert not relative_error({"RG": other["RG"]}, other, True).within
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.group == "semi_supervised"], ids=lambda case: case.name
+)
+def test_both_semi_supervised_steps_give_equal_results(case: Case) -> None:
+    assert case.reference is not None
+    small = {"backbone": "resnet10_narrow"}
+    reference, ours = (side.build(**side.options | small) for side in (case.reference, case.ours))
+    assert case.agree is not None
+    for exact in (True, False):
+        found = case.agree(ours.result(exact=exact), reference.result(exact=exact), exact)
+        assert found.within, found.text
+    assert {"step loss supervised", "step loss consistency", "step loss total"} < ours.result(exact=True).keys()
+    for work in (reference, ours):
+        before = [network.segmentation_head[0].weight.detach().clone() for network in (work.student, work.teacher)]
+        assert work.facts()["data"].startswith("5 + 1 B-scans 32x64")
+        after = [network.segmentation_head[0].weight.detach() for network in (work.student, work.teacher)]
+        assert not any(torch.equal(one, other) for one, other in zip(before, after, strict=True))
+    assert next(reference.teacher.parameters()).requires_grad == ("without gradients" not in case.name)
+    assert not next(ours.teacher.parameters()).requires_grad
+
+
+def test_a_step_without_consistency_is_not_equal() -> None:
+    options = {"size": (64, 32), "backbone": "resnet10_narrow", "amp": False}
+    reference, ours = (SemiSupervisedWork(design=design, **options) for design in ("reference", "ours"))
+    assert relative_error(ours.result(exact=True), reference.result(exact=True), True).within
+    ours.trainer.method.consistency_weight = 0.0
+    assert not relative_error(ours.result(exact=True), reference.result(exact=True), True).within
 
 
 @pytest.mark.parametrize("p", [0.3, 0.75, 1.2, 9.0])

@@ -23,6 +23,8 @@ def test_the_quickstart_learns_and_its_model_evaluates_and_reads(home, tmp_path)
     assert len(list(pictures.glob("*.png"))) >= 5
     rows = json.loads((model.parent / "history.json").read_text())
     assert max(row["Dice_mean"] for row in rows) > rows[0]["Dice_mean"] + 0.08
+    assert max(row["accuracy_mean"] for row in rows) > rows[0]["accuracy_mean"] + 0.1
+    assert max(row["accuracy_MER"] for row in rows) > 0.65
     assert max(row["Dice_OD"] for row in rows) > 0.6
     assert min(row["loss"] for row in rows) < 0.85 * rows[0]["loss"]
 
@@ -37,3 +39,28 @@ def test_the_quickstart_learns_and_its_model_evaluates_and_reads(home, tmp_path)
     done = run_command(inference, home=home, timeout=600, threads=None)
     assert done.returncode == 0, done.stderr[-3000:]
     assert len(list((findings / "json").iterdir())) == 12
+
+
+def test_the_quickstart_on_volumes_learns_and_its_model_evaluates_and_segments(home, tmp_path):
+    models, name = tmp_path / "models", "retouch_meanteacher"
+    done = run_command(
+        command("training", name, "train", "quickstart", models_dir=models), home=home, timeout=2000, threads=None
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "PHANTOM DATA" in done.stdout
+    model = Path(re.search(r"^best model   (\S+)", done.stdout, flags=re.M)[1])
+    rows = json.loads((model.parent / "history.json").read_text())
+    assert max(row["Dice_mean"] for row in rows) > rows[0]["Dice_mean"] + 0.15
+    assert min(row["loss_supervised"] for row in rows) < 0.85 * rows[0]["loss_supervised"]
+
+    ckpt = {"ckpt_path": models / "model.pt"}
+    evaluation = command("evaluating", name, "train", "quickstart", "evaluate", **ckpt, ensemble="equal")
+    done = run_command(evaluation, home=home, timeout=600, threads=None)
+    assert done.returncode == 0, done.stderr[-3000:]
+    for prediction in ("teacher", "student", "ensemble"):
+        assert f"Fluid in volumes, split 'validation', {prediction}" in done.stdout
+    findings = tmp_path / "findings"
+    inference = command("inference", name, "inference", "quickstart", **ckpt, output_dir=findings)
+    done = run_command(inference, home=home, timeout=600, threads=None)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert len(list((findings / "volumes").glob("*.mha"))) == len(list((findings / "json").iterdir())) == 42

@@ -15,12 +15,6 @@ OVERLAYS = ["quickstart", "as_published", "baseline_classifier", "baseline_deepl
 MODEL_KEYS = {"image_size", "backbone", "num_experts", "patch_size", "amp", "device", "num_workers"}
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    """One MLflow store for all tests here: making one takes seconds."""
-    return f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
-
-
 @pytest.fixture
 def go(tiny, tmp_path, phantom_idrid, store):
     """Calls `monai.bundle.run` as the command line does, at a tiny size."""
@@ -78,16 +72,16 @@ def test_weights_are_refused_with_other_settings_and_taken_with_a_larger_canvas(
             go(run_id, *names)
         with fails_with(CheckpointError, "(as_published.json)"):
             go(run_id, *names)
-    go("inference", "inference", settings={})
+    go("inference", "inference", settings={}, grade_norm="none")
     facts = json.loads(published.read_text())
     facts["settings"] |= {"fov_diameter": 80, "crop": "field_of_view", "scoring": "softmax"}
     published.write_text(json.dumps(facts))
-    go("inference", "inference", image_size=[128, 160], fov_diameter=80)
+    go("inference", "inference", image_size=[128, 160], fov_diameter=80, grade_norm="none")
     with fails_with(CheckpointError, "--fov_diameter 80"):
-        go("inference", "inference", image_size=[128, 160])
+        go("inference", "inference", image_size=[128, 160], grade_norm="none")
     published.unlink()
     with caplog.at_level(logging.WARNING):
-        go("inference", "inference")
+        go("inference", "inference", grade_norm="none")
     assert "nothing is known of the settings" in caplog.text
 
 

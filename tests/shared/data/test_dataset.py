@@ -91,6 +91,14 @@ def test_a_draw_depends_on_nothing_but_its_seed(items: list[dict[str, Any]], tmp
     assert not same(PhotographDataset(items, pipeline(), seed=1)[2], plain[2])
 
 
+def test_iteration_ends_and_items_count_from_the_end(items: list[dict[str, Any]]) -> None:
+    plain = PhotographDataset(items, pipeline())
+    assert len(list(plain)) == len(items)
+    assert same(plain[-1], plain[len(items) - 1])
+    with pytest.raises(IndexError, match=f"item {len(items)} of {len(items)}"):
+        plain[len(items)]
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_batches_do_not_depend_on_the_number_of_workers(
     items: list[dict[str, Any]], tmp_path: Path, workers: int

@@ -10,6 +10,7 @@ import pytest
 
 from shared.data.splits import SPLIT_FILE, choose_split, content_key, load_split, save_split, split_groups
 from shared.errors import ConfigError, DataError
+from tests.support.volumes import draw_volume, write_mhd
 
 
 def test_groups_stay_whole_and_strata_balanced() -> None:
@@ -147,3 +148,36 @@ def test_bad_split_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot write"):
         save_split({}, tmp_path / "file" / "split.json")
+
+
+def test_volumes_are_compared_with_their_voxels_and_by_patient(tmp_path: Path) -> None:
+    def scan(folder: str, name: str, patient: str, seed: int) -> dict[str, Any]:
+        path = tmp_path / folder / name / "oct.mhd"
+        if not path.exists():
+            write_mhd(path, draw_volume(6, 90, 200, seed=seed))
+        return {"name": name, "image": str(path), "group": patient, "num_slices": 6}
+
+    a, b, c, d = (scan("one", name, name.upper(), seed) for seed, name in enumerate("abcd"))
+    twin = scan("one", "b2", "B", 9)
+    model = tmp_path / "model" / "model.pt"
+    save_split({"labelled": [a], "unlabelled": [b], "validation": [c], "test": [d]}, model.with_name(SPLIT_FILE))
+
+    def choose(split: str, **lists: list[dict[str, Any]]) -> list[str]:
+        return [item["name"] for item in choose_split(datalist=lists, split=split, ckpt_path=model)]
+
+    assert choose("validation", labelled=[a], unlabelled=[b], validation=[c]) == ["c"]
+    assert choose("labelled", labelled=[a], validation=[c]) == ["a"]
+    with pytest.raises(DataError, match=r"1 of 2 validation volumes, or others of the same patient.* b"):
+        choose("validation", labelled=[a], validation=[b, c])
+    with pytest.raises(DataError, match=r"1 of 2 test volumes.* b2\n"):
+        choose("test", unlabelled=[b], test=[twin, d])
+    with pytest.raises(DataError, match="the data set has no test volumes"):
+        choose("test", labelled=[a], test=[])
+    # Another data set with the same names, sizes and headers.
+    assert choose("validation", validation=[scan("two", "a", "A", 7)]) == ["a"]
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in range(3):
+        (pictures / f"{number}.png").write_bytes(bytes([number]))
+    assert content_key(pictures).startswith("pictures 3 ")
+    assert content_key(pictures / "*.png") != content_key(pictures)

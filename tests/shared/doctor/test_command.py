@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from shared.__main__ import COMMANDS, main
+from shared.doctor.command import find_bundle
 from shared.workflow.enter import forget_scripts
 
+BUNDLES = Path(__file__).resolve().parents[3] / "bundles"
 BUNDLE = """
 from shared.doctor import Diagnosis
 
@@ -107,3 +109,8 @@ def test_output_folder_that_cannot_be_written(tmp_path: Path, capsys: pytest.Cap
     root = bundle(tmp_path / "bundle")
     assert run("doctor", str(root), "--dataset_dir", "x", "--output_dir", str(tmp_path / "file" / "out")) == 2
     assert "cannot write" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", sorted(path.parents[1].name for path in BUNDLES.glob("*/configs/metadata.json")))
+def test_every_bundle_of_the_collection_has_a_doctor(name):
+    assert find_bundle(str(BUNDLES / name)) == BUNDLES / name

@@ -4,11 +4,11 @@ import pickle
 
 import pytest
 import torch
-from ignite.engine import Events
+from ignite.engine import Engine, Events
 
 from shared.engines import History
 from shared.errors import CheckpointError
-from shared.handlers import LoadModel, RecordHistory, ReproducibleSteps, RunCheckpoint
+from shared.handlers import LoadModel, RecordHistory, ReproducibleSteps, RunCheckpoint, SaveBestModel
 from shared.handlers.load import load_weights, read_tensors
 from tests.support.engines import make_trainer
 
@@ -110,3 +110,39 @@ def test_the_hint_says_what_the_weights_were_trained_with(tmp_path):
     (tmp_path / "model.json").write_text('{"backbone": "resnet18", "num_experts": 2}')
     with pytest.raises(CheckpointError, match="backbone resnet18, num_experts 2"):
         LoadModel(path=tmp_path / "model.pt", network=torch.nn.Linear(3, 1)).load()
+
+
+def test_the_deployed_network_and_its_companions_are_of_the_same_epoch(tmp_path):
+    student, teacher, history = torch.nn.Linear(1, 1), torch.nn.Linear(1, 1), History()
+    engine = Engine(lambda engine, batch: None)
+    handler = SaveBestModel(
+        network=teacher,
+        history=history,
+        path=tmp_path / "model.pt",
+        companions={"student.pt": student, "teacher.pt": teacher},
+    )
+    for epoch, score in enumerate((0.3, 0.8, 0.5), start=1):
+        engine.state.epoch = epoch
+        history.end_epoch(epoch, learning_rate=0.1, metrics={"score": score})
+        torch.nn.init.constant_(student.weight, epoch)
+        torch.nn.init.constant_(teacher.weight, 10 * epoch)
+        handler.save(engine)
+    found = {name: read_tensors(tmp_path / f"{name}.pt")["weight"].item() for name in ("model", "student", "teacher")}
+    assert found == {"model": 20, "student": 2, "teacher": 20}
+
+
+def test_all_files_of_the_best_epoch_come_along_to_another_folder(tmp_path):
+    history = History()
+    history.end_epoch(1, learning_rate=0.1, metrics={"score": 0.5})
+    files = ["model.json", "student.pt", "teacher.pt", "model.pt"]
+    (tmp_path / "old").mkdir()
+    (tmp_path / "new").mkdir()
+    for name in files[:-2]:
+        (tmp_path / "old" / name).write_text(name)
+    handler = RunCheckpoint(path=tmp_path / "new" / "checkpoint.pt", objects={"history": history}, best_files=files)
+    with pytest.raises(CheckpointError, match=r"there is no teacher\.pt and no model\.pt beside"):
+        handler.bring_best_model(tmp_path / "old" / "checkpoint.pt")
+    for name in files[-2:]:
+        (tmp_path / "old" / name).write_text(name)
+    handler.bring_best_model(tmp_path / "old" / "checkpoint.pt")
+    assert [(tmp_path / "new" / name).read_text() for name in files] == files

@@ -6,7 +6,7 @@ import logging
 import pytest
 import torch
 
-from shared.handlers import read_thresholds
+from shared.handlers import FinishMultiTask, read_thresholds
 from shared.handlers.finish import publish
 
 
@@ -21,15 +21,24 @@ def make_run(folder, date):
 def test_a_published_model_is_kept_and_named(tmp_path, caplog):
     models = tmp_path / "models"
     with caplog.at_level(logging.INFO):
-        publish(make_run(tmp_path / "first", "Monday"), models)
+        publish(make_run(tmp_path / "first", "Monday"), models, names=FinishMultiTask.published)
     assert "replacing" not in caplog.text
     with caplog.at_level(logging.INFO):
-        publish(make_run(tmp_path / "second", "Tuesday"), models)
+        publish(make_run(tmp_path / "second", "Tuesday"), models, names=FinishMultiTask.published)
     assert "replacing the published model (date Monday, epoch 3)" in caplog.text
     assert json.loads((models / "model.json").read_text())["date"] == "Tuesday"
     assert json.loads((models / "previous" / "model.json").read_text())["date"] == "Monday"
     assert json.loads((models / "previous" / "thresholds.json").read_text())["run"] == "Monday"
     assert (models / "previous" / "model.pt").is_file()
+
+
+def test_files_of_an_earlier_model_do_not_stay_beside_the_new_one(tmp_path):
+    models = tmp_path / "models"
+    publish(make_run(tmp_path / "first", "Monday"), models, names=FinishMultiTask.published)
+    second = make_run(tmp_path / "second", "Tuesday")
+    (second / "thresholds.json").unlink()
+    publish(second, models, names=FinishMultiTask.published)
+    assert not (models / "thresholds.json").exists()
 
 
 def test_absent_thresholds_are_logged(tmp_path, caplog):

@@ -54,6 +54,11 @@ def reference(network: MultiTaskNetwork, image_B3HW: Tensor, *, p: float) -> dic
     outputs, maps = {}, []
     low, high = network.backbone(image_B3HW)
     pyramid = network.aspp(high)
+    pooled, running = high.mean(dim=(2, 3)), network.standardise
+    mean_C, var_C = running.running_mean_C, running.running_var_C
+    if network.training:
+        mean_C, var_C = pooled.mean(dim=0), pooled.var(dim=0, unbiased=False)
+    high = (high - mean_C[None, :, None, None]) / torch.sqrt(var_C + running.eps)[None, :, None, None]
     for name in network.names:
         mixture = network.grades[name] if name in network.grades else network.masks[name]
         features = high if name in network.grades else pyramid
@@ -225,8 +230,8 @@ def test_gates_are_on_the_axis_of_the_task_list() -> None:
     network = build().eval()
     logits_BTE = network(photographs())["gate_logits"]
     high = network.backbone(photographs()).high
-    pyramid = network.aspp(high)
-    for task, (name, features) in enumerate(zip(["MA", "RG", "HE"], [pyramid, high, pyramid], strict=True)):
+    pyramid, standard = network.aspp(high), network.standardise(high)
+    for task, (name, features) in enumerate(zip(["MA", "RG", "HE"], [pyramid, standard, pyramid], strict=True)):
         mixture = network.grades[name] if name == "RG" else network.masks[name]
         torch.testing.assert_close(logits_BTE[:, task], mixture.router.linear(features.mean(dim=(2, 3))))
 
@@ -236,8 +241,8 @@ def test_fixed_gate_logits_fix_the_routing() -> None:
     fixed = torch.tensor([[[5.0, 0, 0], [0, 5, 0], [0, 0, 5]]]).expand(4, 3, 3)
     outputs = network(photographs(), gate_logits_BTE=fixed)
     assert torch.equal(outputs["gate_weights"], torch.eye(3).expand(4, 3, 3))
-    high = network.backbone(photographs()).high
-    torch.testing.assert_close(outputs["RG"], network.grades["RG"].dispatch.experts[1]([high]))
+    standard = network.standardise(network.backbone(photographs()).high)
+    torch.testing.assert_close(outputs["RG"], network.grades["RG"].dispatch.experts[1]([standard]))
 
 
 def test_rule_of_training_is_set_for_every_gate() -> None:

@@ -15,11 +15,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from shared.engines import start_network
 from shared.errors import CheckpointError
-from shared.networks import weights
+from shared.networks import SegmentationUNet, weights
 from shared.networks.resnet import DilatedResNet
-from shared.networks.weights import load_imagenet, resolve_pretrained
+from shared.networks.weights import adapt_channels, load_imagenet, resolve_pretrained
 from tests.shared.networks.test_resnet import torchvision_keys
+from tests.shared.networks.test_unet import vgg_keys
 
 WAYS_OUT = r"--pretrained /path/to/[\s\S]*--pretrained scratch"
 
@@ -215,3 +217,54 @@ def test_resolve_a_path(tmp_path: Path) -> None:
 def test_resolve_a_mistyped_word() -> None:
     with pytest.raises(CheckpointError, match=r"'imagnet'[\s\S]*did you mean `--pretrained imagenet`"):
         resolve_pretrained("imagnet", phantoms=False)
+
+
+def vgg_state(name: str) -> dict[str, Tensor]:
+    """A state dict in the official format; the classifier's layers have torchvision's names and small shapes."""
+    generator = torch.Generator().manual_seed(7)
+    state = {key: torch.rand(shape, generator=generator) for key, shape in vgg_keys(name).items()}
+    state |= {key: torch.tensor(0) for key in state if key.endswith("num_batches_tracked")}
+    return state | {f"classifier.{layer}.{part}": torch.rand(4) for layer in (0, 3, 6) for part in ("weight", "bias")}
+
+
+@pytest.mark.parametrize("channels", [1, 3, 5])
+@pytest.mark.parametrize("name", ["resnet18", "vgg11_bn"])
+def test_files_load_strictly_into_encoders_of_grey_scans(name: str, channels: int, tmp_path: Path) -> None:
+    state = imagenet_state(name) if name.startswith("resnet") else vgg_state(name)
+    torch.save(state, tmp_path / "file.pth")
+    network = SegmentationUNet(backbone=name, in_channels=channels)
+    head = network.segmentation_head[0].weight.clone()
+    start_network(network=network, pretrained=str(tmp_path / "file.pth"), phantoms=False, device="cpu")
+    found = network.encoder.state_dict()
+    first = network.encoder.first_convolution
+    assert all(torch.equal(value, state[key]) for key, value in found.items() if key != first)
+    torch.testing.assert_close(found[first], adapt_channels(state[first], channels))
+    assert torch.equal(network.segmentation_head[0].weight, head)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 7])
+def test_the_adapted_convolution_gives_what_the_three_colours_give_for_grey(channels: int) -> None:
+    torch.manual_seed(0)
+    weight, grey = torch.randn(4, 3, 7, 7), torch.rand(2, 1, 16, 16)
+    expected = torch.nn.functional.conv2d(grey.expand(-1, 3, -1, -1), weight, padding=3)
+    found = torch.nn.functional.conv2d(grey.expand(-1, channels, -1, -1), adapt_channels(weight, channels), padding=3)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_files_of_vgg_that_do_not_fit(tmp_path: Path) -> None:
+    encoder = SegmentationUNet(backbone="vgg11_bn").encoder
+    torch.save(vgg_state("vgg13_bn"), tmp_path / "file.pth")
+    with pytest.raises(CheckpointError, match=r"does not fit vgg11_bn[\s\S]*keys of torchvision's vgg11_bn"):
+        load_imagenet(encoder, str(tmp_path / "file.pth"))
+    grey = vgg_state("vgg11_bn")
+    grey["features.0.weight"] = torch.rand(64, 2, 3, 3)
+    torch.save(grey, tmp_path / "file.pth")
+    with pytest.raises(CheckpointError, match=r"features\.0\.weight \[64, 2, 3, 3\], not \[64, 1, 3, 3\]"):
+        load_imagenet(encoder, str(tmp_path / "file.pth"))
+
+
+def test_encoders_without_imagenet_weights_say_so() -> None:
+    encoder = SegmentationUNet(backbone="resnet10_narrow").encoder
+    with pytest.raises(CheckpointError, match=r"no ImageNet weights of resnet10_narrow[\s\S]*--pretrained scratch"):
+        load_imagenet(encoder, "imagenet")
+    assert load_imagenet(encoder, "scratch") is encoder

@@ -25,6 +25,23 @@ def test_the_numbers_of_the_report_in_a_table(tmp_path):
     assert "| RG | 9 |  |  | 0.800 [0.600, 0.900] |" in text
 
 
+def test_several_predictions_have_a_table_each(tmp_path):
+    row = {"task": "IRF", "metric": "dice", "low": None, "high": None, "n": 4}
+    rows = [
+        row | {"value": value, "subset": subset, "prediction": prediction}
+        for value, subset, prediction in [(0.5, "all", "teacher"), (0.4, "Cirrus", "teacher"), (0.3, "all", "student")]
+    ]
+    rows.append(rows[0] | {"metric": "volume_difference_mm3", "value": 0.0625, "low": 0.01, "high": 0.1})
+    provenance = {"method": "mean_teacher", "labelled_fraction": 0.25, "num_experts": None}
+    (tmp_path / "metrics.json").write_text(json.dumps({"split": "test", "provenance": provenance, "metrics": rows}))
+    text = results(str(tmp_path))
+    assert text.startswith("real data, method mean_teacher, labelled fraction 0.25, ")
+    assert "experts" not in text
+    assert "| test: all, teacher | n | Dice | volume difference, mm^3 |" in text
+    assert "| IRF | 4 | 0.500 | 0.062 [0.010, 0.100] |" in text
+    assert text.count("| IRF |") == 3
+
+
 def test_a_folder_without_report_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"metrics\.json"):
         results(str(tmp_path))
