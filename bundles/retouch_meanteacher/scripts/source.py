@@ -1,4 +1,4 @@
-"""Which data a run uses: the given folder, or phantoms."""
+"""What inference reads: the given volumes, or phantoms."""
 
 from __future__ import annotations
 
@@ -16,21 +16,7 @@ from scripts.volumes import Item, describe
 from shared.data.bscan_pictures import PICTURE_SUFFIXES
 from shared.data.volume_header import VOLUME_SUFFIXES, is_volume_file, volume_stem
 from shared.errors import DataError
-
-PHANTOMS = "phantoms"
-
-
-def dataset_folder(dataset_dir: str, *, workspace: str, phantoms: Mapping[str, Any]) -> str:
-    """The data set's folder; with ``dataset_dir="phantoms"`` drawn on first use.
-
-    Args:
-        dataset_dir: a folder in a layout of `scripts.layout.LAYOUTS`, or the word "phantoms".
-        workspace: phantoms go to its `data/phantoms`.
-        phantoms: parameters of `scripts.phantoms.make_phantoms`.
-    """
-    if dataset_dir != PHANTOMS:
-        return str(Path(dataset_dir).expanduser())
-    return str(ensure_phantoms(Path(workspace) / "data" / "phantoms", **phantoms))
+from shared.phantoms import dataset_folder
 
 
 def volumes(dataset_dir: str, *, workspace: str, phantoms: Mapping[str, Any]) -> list[Item]:
@@ -43,7 +29,7 @@ def volumes(dataset_dir: str, *, workspace: str, phantoms: Mapping[str, Any]) ->
     Raises:
         DataError: nothing to infer, or a volume that cannot be read.
     """
-    root = Path(dataset_folder(dataset_dir, workspace=workspace, phantoms=phantoms))
+    root = Path(dataset_folder(dataset_dir, workspace=workspace, phantoms=phantoms, ensure_phantoms=ensure_phantoms))
     if not root.exists():
         raise DataError(f"{root} does not exist", expected="a volume, or a folder", fix="correct --dataset_dir")
     scans = _of_data_set(root) or [_scan(path, root) for path in find_volumes(root)]

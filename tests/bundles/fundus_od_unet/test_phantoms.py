@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from shared.errors import ConfigError
+from shared.phantoms import dataset_folder
 
 pytestmark = pytest.mark.usefixtures("fundus_scripts")
 
@@ -96,14 +97,15 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_the_word_phantoms_draws_once(tmp_path: Path) -> None:
-    from scripts.source import dataset_folder
+    from scripts.phantoms import ensure_phantoms
 
     wanted = {"photographs": [1, 0], "scale": SCALE, "progress": False}
-    folder = dataset_folder("phantoms", workspace=str(tmp_path), phantoms=wanted)
+    given = {"workspace": str(tmp_path), "phantoms": wanted, "ensure_phantoms": ensure_phantoms}
+    folder = dataset_folder("phantoms", **given)
     drawn = (Path(folder) / "phantoms.json").stat().st_mtime_ns
-    assert dataset_folder("phantoms", workspace=str(tmp_path), phantoms=wanted) == folder
+    assert dataset_folder("phantoms", **given) == folder
     assert (Path(folder) / "phantoms.json").stat().st_mtime_ns == drawn
-    assert dataset_folder(str(tmp_path), workspace="", phantoms={}) == str(tmp_path)
+    assert dataset_folder(str(tmp_path), **given) == str(tmp_path)
 
 
 @pytest.mark.parametrize("parameters", [{"scale": 2}, {"scale": 0.01}, {"photographs": (0, 0)}, {"photographs": 5}])

@@ -241,10 +241,11 @@ def test_volumes_to_infer(tmp_path: Path) -> None:
 
 
 def test_phantoms_are_read_as_they_were_drawn(tmp_path: Path) -> None:
-    from scripts.source import dataset_folder, volumes
+    from scripts.phantoms import ensure_phantoms
+    from scripts.source import volumes
 
     phantoms = {"volumes": (1, 1, 1), "unlabelled": (1, 0, 0), "scale": 0.1, "slice_scale": 0.05}
-    folder = Path(dataset_folder("phantoms", workspace=str(tmp_path), phantoms=phantoms))
+    folder = ensure_phantoms(tmp_path / "data" / "phantoms", **phantoms)
     facts = {fact["name"]: fact for fact in json.loads((folder / "phantoms.json").read_text())["volumes"]}
     items = read(folder)
     assert {item["name"] for item in items} == facts.keys()

@@ -55,7 +55,8 @@ def test_an_epoch_in_which_the_signal_comes_last_still_completes():
 
 @pytest.mark.parametrize("before", [signal.default_int_handler, signal.SIG_IGN], ids=["terminal", "background job"])
 def test_a_second_signal_interrupts_at_once(before, request):
-    request.addfinalizer(lambda was=signal.signal(signal.SIGINT, before): signal.signal(signal.SIGINT, was))
+    was = signal.signal(signal.SIGINT, before)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, was))
     trainer = make_trainer([StopOnSignal()])
 
     def twice(engine):
