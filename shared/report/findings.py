@@ -39,17 +39,31 @@ def find_lesions(mask_HW: Mask, *, retina_px: float) -> Lesions:
     return Lesions(int(count), area, area / retina_px)
 
 
-def find_disc(mask_HW: Mask) -> Disc | None:
-    """The largest 8-connected component as a disc; ``None`` for an empty mask."""
+def largest_component(mask_HW: Mask) -> Mask:
+    """Only the largest 8-connected component, of equal ones the first; an empty mask as it is."""
     from skimage.measure import label
 
     if not mask_HW.any():
-        return None
+        return mask_HW
     lit, top, left = _lit(mask_HW)
     components = label(lit, connectivity=2)
+    kept_HW = np.zeros_like(mask_HW)
     largest = 1 + int(np.bincount(components.ravel())[1:].argmax())
-    rows, columns = np.nonzero(components == largest)
-    return Disc(left + float(columns.mean()), top + float(rows.mean()), 2 * float(np.sqrt(len(rows) / np.pi)))
+    kept_HW[top : top + lit.shape[0], left : left + lit.shape[1]] = components == largest
+    return kept_HW
+
+
+def find_disc(mask_HW: Mask) -> Disc | None:
+    """The largest 8-connected component as a disc; ``None`` for an empty mask."""
+    if not mask_HW.any():
+        return None
+    rows, columns = np.nonzero(largest_component(mask_HW))
+    return Disc(float(columns.mean()), float(rows.mean()), 2 * float(np.sqrt(len(rows) / np.pi)))
+
+
+def touches_border(mask_HW: Mask) -> bool:
+    """Whether the mask reaches the first or last row or column: it is cut, and its diameter is not the object's."""
+    return bool(mask_HW[[0, -1]].any() or mask_HW[:, [0, -1]].any())
 
 
 def retina_area(geometry: Geometry | None, size: tuple[int, int]) -> float:

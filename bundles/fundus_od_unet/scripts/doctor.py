@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.entry import CUP, DISC, Entry
-from scripts.masks import read_label, read_view, touches_border, view_size
+from scripts.masks import read_label, read_view, view_size
 from scripts.phantoms import is_phantom
 from scripts.sources import AUTO, choose_source, read_source
 from shared.doctor import ERROR, NOTE, WARNING, Diagnosis, Picture, Sample, Table
 from shared.draw.overlay import paint_masks
 from shared.errors import DataError
 from shared.progress import progress_bar
+from shared.report.findings import touches_border
 
 REFUSED = "the reader refuses the data set"
 AGREEMENT = 0.8

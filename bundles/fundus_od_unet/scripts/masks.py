@@ -113,11 +113,6 @@ def read_label(path: str | Path, *, kind: str, rule: str, size: tuple[int, int],
     return mask_HW
 
 
-def touches_border(mask_HW: NDArray[np.bool_]) -> bool:
-    """Whether the mask reaches the first or last row or column: it is cut, and its diameter is not the disc's."""
-    return bool(mask_HW[[0, -1]].any() or mask_HW[:, [0, -1]].any())
-
-
 def _grey(path: Path) -> NDArray[np.uint8]:
     content = read_bytes(path)
     try:

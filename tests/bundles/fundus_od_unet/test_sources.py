@@ -179,7 +179,7 @@ def test_an_empty_disc_one_of_another_size_and_a_grey_one(layouts: dict[str, Pat
 
 
 def test_a_disc_at_the_border() -> None:
-    from scripts.masks import touches_border
+    from shared.report.findings import touches_border
 
     assert not touches_border(ellipse(12))
     assert touches_border(ellipse(12, centre=(20, 8)))
@@ -207,7 +207,8 @@ def test_nobody_left_to_train_on_and_another_split(layouts: dict[str, Path]) -> 
 
 @pytest.mark.real
 def test_real_idrid_discs(real_idrid: Path) -> None:
-    from scripts.masks import read_label, read_view, touches_border
+    from scripts.masks import read_label, read_view
+    from shared.report.findings import touches_border
     from scripts.sources import choose_source
 
     assert choose_source(real_idrid) == "idrid_disc"
