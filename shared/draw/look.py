@@ -22,6 +22,8 @@ LESION_COLOURS = {"MA": "#ff2d2d", "HE": "#2f6bff", "EX": "#ffe119", "SE": "#00e
 MASK_LINES = {"MA": "#d62728", "HE": "#1f4fd1", "EX": "#c79a00", "SE": "#0099a8", "OD": "#2a9d2a"}  # on white
 FLUID_COLOURS = {"IRF": "#ff3b30", "SRF": "#00b7ff", "PED": "#ffd60a", "fluid": "#00b7ff"}  # on grey B-scans
 FLUID_LINES = {"IRF": "#d7261e", "SRF": "#0072b2", "PED": "#b88600", "fluid": "#0072b2"}  # on white
+DISC_COLOURS = {"disc": "#35d435", "cup": "#00b7ff"}
+DISC_LINES = {"disc": "#2a9d2a", "cup": "#0072b2"}
 OTHER_COLOURS = ("#e66fd2", "#ffffff", "#b388ff", "#ff9a3c", "#9acd32", "#8fb8de")
 HIT, MISS, FALSE_ALARM = "#f4f4f4", "#ffa216", "#f03cf0"  # none of them a lesion's colour
 LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#7b5ea7", "#e69f00", "#56b4e9", "#444444")
@@ -42,7 +44,7 @@ STYLE = {
 
 def colour_of(name: str, names: Sequence[str]) -> str:
     """The colour of a mask task or fluid on images, the same in every figure and bundle."""
-    fixed = LESION_COLOURS | FLUID_COLOURS
+    fixed = LESION_COLOURS | FLUID_COLOURS | DISC_COLOURS
     others = [other for other in names if other not in fixed]
     return fixed.get(name) or OTHER_COLOURS[others.index(name) % len(OTHER_COLOURS)]
 
@@ -50,7 +52,7 @@ def colour_of(name: str, names: Sequence[str]) -> str:
 def line_colour_of(name: str, position: int) -> str:
     """The colour of a line or bar on white: that of the mask task or fluid in which ``name`` ends, else by place."""
     last = name.rsplit("_", 1)[-1]
-    return (MASK_LINES | FLUID_LINES).get(last) or LINES[position % len(LINES)]
+    return (MASK_LINES | FLUID_LINES | DISC_LINES).get(last) or LINES[position % len(LINES)]
 
 
 def rgb(colour: str) -> npt.NDArray[np.float64]:
