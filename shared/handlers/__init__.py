@@ -8,6 +8,7 @@ from shared.handlers.finish_multitask import FinishMultiTask, read_thresholds
 from shared.handlers.finish_volumes import FinishVolumes
 from shared.handlers.guards import FiniteLossGuard, StopOnSignal
 from shared.handlers.load import LoadModel, model_files, model_provenance
+from shared.handlers.photograph_record import RecordPhotographs
 from shared.handlers.photograph_writer import PhotographWriter
 from shared.handlers.progress import ProgressBar
 from shared.handlers.record import RecordHistory, RecordSplit, SaveBestModel
@@ -28,6 +29,7 @@ __all__ = [
     "PhotographWriter",
     "ProgressBar",
     "RecordHistory",
+    "RecordPhotographs",
     "RecordSplit",
     "ReproducibleSteps",
     "RoutingSchedule",

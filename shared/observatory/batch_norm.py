@@ -54,15 +54,3 @@ def estimating(network: nn.Module) -> Iterator[None]:
             layer.momentum = momentum
         for module, training in modes.items():
             module.training = training
-
-
-@contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    """Within it, the network is in evaluation mode."""
-    modes = {module: module.training for module in network.modules()}
-    try:
-        network.eval()
-        yield
-    finally:
-        for module, training in modes.items():
-            module.training = training

@@ -14,7 +14,7 @@ from monai.visualize import GradCAM
 from torch import Tensor, nn
 
 from shared.errors import ConfigError
-from shared.observatory.batch_norm import evaluating
+from shared.networks.modes import evaluating
 
 
 class ClassScore(nn.Module):

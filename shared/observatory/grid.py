@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from shared.errors import ConfigError
-from shared.observatory.batch_norm import FROZEN, MODES, evaluating, reestimated_buffers
+from shared.networks.modes import evaluating
+from shared.observatory.batch_norm import FROZEN, MODES, reestimated_buffers
 from shared.observatory.plane import Plane, Weights, check_plane, digest
 from shared.observatory.surface import Surface, continued, save_surface
 from shared.progress import progress_bar

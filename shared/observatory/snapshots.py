@@ -11,6 +11,7 @@ from ignite.engine import Engine, Events
 from monai.data import list_data_collate
 from torch import Tensor, nn
 
+from shared.data.even import even_order
 from shared.errors import DataError
 from shared.files import save_tensors
 from shared.handlers.load import read_tensors
@@ -70,7 +71,9 @@ class SnapshotSaver:
             if epoch > engine.state.epoch:
                 file.unlink()
         save_tensors(self.folder / IMAGES, some_images(self.dataset, count=self.num_images))
-        self.save(engine)
+        # Within an epoch the weights are no longer those of its number.
+        if not engine.state.iteration % (engine.state.epoch_length or 1):
+            self.save(engine)
 
     def save(self, engine: Engine) -> None:
         """Save now; one process of several does."""
@@ -89,8 +92,7 @@ def some_images(dataset: Sequence[Mapping[str, Any]], *, count: int) -> dict[str
         DataError: no item has both.
     """
     items: list[dict[str, Tensor]] = []
-    every = max(1, len(dataset) // max(1, count))
-    for place in [*range(0, len(dataset), every), *(i for i in range(len(dataset)) if i % every)]:
+    for place in even_order(len(dataset), count):
         if len(items) == count:
             break
         item = dataset[place]

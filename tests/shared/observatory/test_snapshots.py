@@ -57,6 +57,19 @@ def test_a_fresh_run_in_an_old_folder_and_one_that_goes_on(tmp_path: Path) -> No
     assert train(6, state={"epoch": 3, "epoch_length": 1, "max_epochs": 6}) == [0, 2, 3, 4, 6]
 
 
+def test_weights_within_an_epoch_are_not_called_that_epochs(tmp_path: Path) -> None:
+    network = torch.nn.Linear(1, 1, bias=False)
+    items = [{"image": torch.zeros(1, 2, 2), "label": torch.zeros(1, 2, 2)}]
+    for state in ({"epoch": 1, "epoch_length": 2, "max_epochs": 2}, {"iteration": 3, "epoch_length": 2}):
+        torch.nn.init.constant_(network.weight, 3.0 if "iteration" in state else 1.0)
+        engine = Engine(lambda engine, batch: None)
+        SnapshotSaver(network=network, dataset=items, output_dir=tmp_path).attach(engine)
+        engine.load_state_dict({"max_epochs": 2} | state)
+        engine.run([0, 0], max_epochs=2)
+    saved = {snapshot.epoch: float(snapshot.state["weight"]) for snapshot in load_snapshots(tmp_path)}
+    assert saved == {1: 1.0, 2: 3.0}
+
+
 def test_a_run_without_snapshots_says_which_key_to_set(run_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(DataError, match=r"(?s)has no snapshots.*train#handlers"):
