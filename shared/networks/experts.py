@@ -1,11 +1,12 @@
-"""The experts of the published IDRiD system: what a `shared.networks.dispatch` dispatch runs.
+"""Experts, which a `shared.networks.dispatch` dispatch runs: the published IDRiD system's, and one between two maps.
 
-Dimensions: B batch, C channels, H W rows and columns, K classes. Every convolution has a bias.
+Dimensions: B batch, C channels, H W rows and columns, K classes. Every convolution of the published ones has a bias.
 """
 
 from __future__ import annotations
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from shared.networks.deeplab import Decoder
 
@@ -67,3 +68,26 @@ class MaskExpert(nn.Module):
 
     def forward(self, inputs: list[Tensor]) -> Tensor:
         return self.decoder(inputs[0], inputs[1])
+
+
+class MapExpert(nn.Module):
+    """A map's own version: inputs ``[map_BCHW]`` -> [B,C,H,W].
+
+    ReLU of the map plus two convolutions 3x3 with GroupNorm, which looks at one image at a time.
+
+    Args:
+        channels: C.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.change = nn.Sequential(
+            *(nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.GroupNorm(1, channels), nn.ReLU()),
+            *(nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.GroupNorm(1, channels)),
+        )
+
+    def output_shape(self, inputs: list[Tensor]) -> list[int]:
+        return list(inputs[0].shape)
+
+    def forward(self, inputs: list[Tensor]) -> Tensor:
+        return functional.relu(inputs[0] + self.change(inputs[0]))

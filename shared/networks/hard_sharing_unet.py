@@ -49,6 +49,8 @@ class HardSharingUNet(nn.Module):
         ConfigError: without any task, or with impossible numbers or names.
     """
 
+    from_scratch = True  # there are no ImageNet weights for it
+
     def __init__(
         self,
         *,
@@ -61,18 +63,23 @@ class HardSharingUNet(nn.Module):
     ) -> None:
         super().__init__()
         grades = dict(grades or {})
-        _check(num_masks=num_masks, grades=grades, box=box, channels=channels)
+        check_outputs(num_masks=num_masks, grades=grades, box=box, channels=channels)
         self.head_grid = HEAD_GRID
         levels = list(zip((in_channels, *channels), channels, strict=False))
         self.encoder = nn.ModuleList(
-            _encoder_level(before, after, kernel=7 if number == 0 else 3)
+            encoder_level(before, after, kernel=7 if number == 0 else 3)
             for number, (before, after) in enumerate(levels)
         )
         first, second, third, fourth = channels
         steps = [(fourth, third), (2 * third, second), (2 * second, first), (2 * first, num_masks)]
-        self.decoder = nn.ModuleList(_decoder_level(before, after) for before, after in steps if num_masks)
-        self.grade_heads = nn.ModuleDict({name: _grade_head(fourth, number) for name, number in grades.items()})
-        self.box_head = nn.ModuleList([_box_head(fourth, relu=box_relu)] if box else [])
+        self.decoder = nn.ModuleList(decoder_level(before, after) for before, after in steps if num_masks)
+        self.grade_heads = nn.ModuleDict({name: grade_head(fourth, number) for name, number in grades.items()})
+        self.box_head = nn.ModuleList([box_head(fourth, relu=box_relu)] if box else [])
+
+    @torch.jit.unused
+    def shared_parameters(self) -> list[nn.Parameter]:
+        """What several tasks train: the encoder's parameters."""
+        return list(self.encoder.parameters())
 
     def forward(self, image_BCHW: Tensor) -> dict[str, Tensor]:
         """The outputs by task.
@@ -81,7 +88,7 @@ class HardSharingUNet(nn.Module):
             ConfigError: H or W is not divisible by 16.
         """
         if not torch.jit.is_scripting():
-            _check_size(image_BCHW)
+            check_sides(image_BCHW, DIVISOR)
         map_BCHW = image_BCHW
         maps: list[Tensor] = []
         for level in self.encoder:
@@ -102,11 +109,13 @@ class HardSharingUNet(nn.Module):
         return outputs
 
 
-def _encoder_level(before: int, after: int, *, kernel: int) -> nn.Sequential:
+def encoder_level(before: int, after: int, *, kernel: int) -> nn.Sequential:
+    """[B,C,H,W] -> [B,C',H/2,W/2]: two convolutions and max pooling."""
     return nn.Sequential(*_two_convolutions(before, after, kernel=kernel), nn.MaxPool2d(3, stride=2, padding=1))
 
 
-def _decoder_level(before: int, after: int) -> nn.Sequential:
+def decoder_level(before: int, after: int) -> nn.Sequential:
+    """[B,C,H,W] -> [B,C',2H,2W]: two convolutions and a transposed one."""
     up = nn.ConvTranspose2d(after, after, 3, stride=2, padding=1, output_padding=1)
     return nn.Sequential(*_two_convolutions(before, after, kernel=3), up)
 
@@ -118,7 +127,8 @@ def _two_convolutions(before: int, after: int, *, kernel: int) -> list[nn.Module
     return layers
 
 
-def _grade_head(channels: int, num_classes: int) -> nn.Sequential:
+def grade_head(channels: int, num_classes: int) -> nn.Sequential:
+    """[B,C,16,16] -> logits [B,K]."""
     return nn.Sequential(
         *(nn.Conv2d(channels, 32, 5), nn.ReLU(), nn.MaxPool2d(2)),
         *(nn.Conv2d(32, 64, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()),
@@ -126,7 +136,8 @@ def _grade_head(channels: int, num_classes: int) -> nn.Sequential:
     )
 
 
-def _box_head(channels: int, *, relu: bool) -> nn.Sequential:
+def box_head(channels: int, *, relu: bool = False) -> nn.Sequential:
+    """[B,C,16,16] -> a box [B,4] in 0..1; ``relu``: the published defect."""
     layers: list[nn.Module] = []
     for _ in range(2):
         layers += [nn.Conv2d(channels, channels, 3), nn.ReLU(), nn.MaxPool2d(2)]
@@ -134,7 +145,8 @@ def _box_head(channels: int, *, relu: bool) -> nn.Sequential:
     return nn.Sequential(*layers, *([nn.ReLU()] if relu else []), nn.Sigmoid())
 
 
-def _check(*, num_masks: int, grades: Mapping[str, int], box: bool, channels: Sequence[int]) -> None:
+def check_outputs(*, num_masks: int, grades: Mapping[str, int], box: bool, channels: Sequence[int] = CHANNELS) -> None:
+    """Raise `ConfigError` unless a network can have these outputs."""
     problem = ""
     if not (num_masks or grades or box):
         problem = "the network has no task"
@@ -152,12 +164,13 @@ def _check(*, num_masks: int, grades: Mapping[str, int], box: bool, channels: Se
         )
 
 
-def _check_size(image_BCHW: Tensor) -> None:
+def check_sides(image_BCHW: Tensor, divisor: int) -> None:
+    """Raise `ConfigError` unless ``divisor`` divides rows and columns."""
     height, width = (int(side) for side in image_BCHW.shape[2:])
-    if height % DIVISOR or width % DIVISOR:
-        up = [-(-side // DIVISOR) * DIVISOR for side in (height, width)]
+    if height % divisor or width % divisor:
+        up = [-(-side // divisor) * divisor for side in (height, width)]
         raise ConfigError(
             f"an image of {height} x {width} (rows x columns)",
-            expected=f"rows and columns divisible by {DIVISOR}",
+            expected=f"rows and columns divisible by {divisor}",
             fix=f"for example --image_size '[{up[0]},{up[1]}]'",
         )
