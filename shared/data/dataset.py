@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from monai.data import PersistentDataset
+from monai.utils import ensure_tuple
 from torch import Tensor
 
 from shared.data.sampling import Draw
@@ -82,6 +83,7 @@ class PhotographDataset(SeededDataset):
     Args:
         data, transform, seed: as of `SeededDataset`.
         cache_dir: folder for the cache; None: nothing is kept.
+        files: keys of the items' files, each a path or a list of paths; an empty path is no file.
     """
 
     def __init__(
@@ -90,8 +92,10 @@ class PhotographDataset(SeededDataset):
         transform: Sequence[Callable] | Callable,
         cache_dir: str | Path | None = None,
         seed: int = 0,
+        files: Sequence[str] = ("image", "mask_paths"),
     ) -> None:
         super().__init__(data, transform, seed)
+        self.files = tuple(files)
         self.set_transform_hash(lambda transforms: json.dumps(_describe(transforms)).encode())
         self._complained = False
         if cache_dir is not None:
@@ -117,8 +121,8 @@ class PhotographDataset(SeededDataset):
         return sample
 
     def _key(self, item: Mapping[str, Any]) -> str:
-        paths = [item["image"], *(path for path in item.get("mask_paths", []) if path)]
-        stamps = [_stamp(path) for path in paths]
+        named = [ensure_tuple(item[key]) for key in self.files if key in item]
+        stamps = [_stamp(path) for paths in named for path in paths if path]
         text = json.dumps([CACHE_FORMAT, dict(item), stamps, self.transform_hash], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 

@@ -2,6 +2,8 @@
 
 from shared.engines.consistency import make_method
 from shared.engines.history import History
+from shared.engines.learning_rate import find_learning_rate, resolve_learning_rate
+from shared.engines.optimizer import make_optimizer
 from shared.engines.prepare import PrepareMultiTaskBatch, PrepareScanBatch
 from shared.engines.scheduler_input import SchedulerInput
 from shared.engines.semi_supervised import SemiSupervisedTrainer
@@ -13,7 +15,10 @@ __all__ = [
     "PrepareScanBatch",
     "SchedulerInput",
     "SemiSupervisedTrainer",
+    "find_learning_rate",
     "make_method",
+    "make_optimizer",
+    "resolve_learning_rate",
     "start_network",
     "start_teacher",
     "trained_parameters",

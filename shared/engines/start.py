@@ -8,23 +8,37 @@ import torch
 from torch import nn
 
 from shared.engines.consistency import ConsistencyMethod
+from shared.errors import ConfigError
 from shared.networks.student_teacher import make_peer, make_teacher
-from shared.networks.weights import load_imagenet, resolve_pretrained
+from shared.networks.weights import AUTO, SCRATCH, load_imagenet, resolve_pretrained
 
 
 def start_network(*, network: Any, pretrained: str, phantoms: bool, device: torch.device | str) -> torch.nn.Module:
     """Load the backbone's start weights, choose the fast memory layout and move to the device.
 
     Args:
-        network: has its ``encoder`` (FlexibleUNet) or its ``backbone``; see `load_imagenet`.
+        network: has its ``encoder`` (FlexibleUNet) or its ``backbone``, or lists its ``backbones()``, which then start
+            alike, see `load_imagenet`; or says ``from_scratch``.
         pretrained: "auto" (ImageNet for real data, scratch for phantoms), "imagenet", "scratch" or a file.
         phantoms: whether the data are phantoms.
         device: where to train.
 
     Raises:
         CheckpointError: the weights cannot be had or do not fit; never silently random.
+        ConfigError: weights are asked for a network that has none.
     """
-    load_imagenet(getattr(network, "encoder", None) or network.backbone, resolve_pretrained(pretrained, phantoms))
+    if getattr(network, "from_scratch", False):
+        if pretrained not in (AUTO, SCRATCH):
+            raise ConfigError(
+                f"pretrained {pretrained!r} for a {type(network).__name__}, for which there are no weights to start from",
+                expected=f"{SCRATCH} or {AUTO}",
+                fix="leave `pretrained` out, or choose another `backbone`",
+            )
+        return network.to(device=device, memory_format=torch.channels_last)
+    source = resolve_pretrained(pretrained, phantoms)
+    parts = network.backbones() if hasattr(network, "backbones") else [getattr(network, "encoder", None)]
+    for part in parts:
+        load_imagenet(part or network.backbone, source)
     return network.to(device=device, memory_format=torch.channels_last)
 
 

@@ -1,7 +1,8 @@
 """Networks: mixture of experts for several tasks and its baselines; U-Nets for class maps, teachers, ensembles."""
 
 from shared.networks.baselines import DeepLabV3Plus, ResNetClassifier
-from shared.networks.classic_unet import ClassicUNet, PaddedUNet, make_disc_unet
+from shared.networks.classic_unet import ClassicUNet, PaddedUNet
+from shared.networks.disc_unet import make_disc_unet
 from shared.networks.ensemble import Ensemble
 from shared.networks.members import unet_members
 from shared.networks.multitask import MultiTaskNetwork, parameter_groups

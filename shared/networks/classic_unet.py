@@ -11,7 +11,6 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from monai.networks.nets import UNet
@@ -44,6 +43,8 @@ class ClassicUNet(nn.Module):
         ConfigError: counts or a border that cannot be.
     """
 
+    from_scratch = True
+
     def __init__(
         self,
         *,
@@ -54,7 +55,7 @@ class ClassicUNet(nn.Module):
     ) -> None:
         super().__init__()
         _check_counts(in_channels, num_classes, channels)
-        _check_choice("border", border, BORDERS)
+        check_choice("border", border, BORDERS)
         self.levels, self.num_classes, self.border = len(channels), num_classes, border
         self.step = 2 ** (self.levels - 1)
         self.lost = 12 * self.step - 8
@@ -126,6 +127,8 @@ class PaddedUNet(nn.Module):
         ConfigError: counts that cannot be.
     """
 
+    from_scratch = True
+
     def __init__(
         self,
         *,
@@ -153,23 +156,6 @@ class PaddedUNet(nn.Module):
         height, width = image_BCHW.shape[2], image_BCHW.shape[3]
         margins = [0, -width % self.step, 0, -height % self.step]
         return self.unet(functional.pad(image_BCHW, margins, mode="replicate"))[:, :, :height, :width]
-
-
-ARCHITECTURES: dict[str, type[ClassicUNet] | type[PaddedUNet]] = {"classic": ClassicUNet, "padded": PaddedUNet}
-
-
-def make_disc_unet(architecture: str = "classic", **settings: Any) -> ClassicUNet | PaddedUNet:
-    """The network of that name.
-
-    Args:
-        architecture: one of `ARCHITECTURES`.
-        settings: its class's.
-
-    Raises:
-        ConfigError: an unknown name, or settings that cannot be.
-    """
-    _check_choice("architecture", architecture, tuple(ARCHITECTURES))
-    return ARCHITECTURES[architecture](**settings)
 
 
 def _convolutions(in_channels: int, out_channels: int) -> nn.Sequential:
@@ -200,10 +186,13 @@ def _check_counts(in_channels: int, num_classes: int, channels: Sequence[int]) -
         )
 
 
-def _check_choice(key: str, name: str, known: Sequence[str]) -> None:
+def check_choice(key: str, name: str, known: Sequence[str]) -> None:
+    """Raise `ConfigError` for a name that is not known, with the nearest that is."""
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-        raise ConfigError(f"{key} is {name!r}", expected=f"one of {', '.join(known)}", fix=f"did you mean {near[0]}?")
+        raise ConfigError(
+            f"{key} is {name!r}", expected=f"one of {', '.join(known)}", fix=f"did you mean --{key} {near[0]}?"
+        )
 
 
 def _check_mirror(height: int, width: int, margin: int) -> None:

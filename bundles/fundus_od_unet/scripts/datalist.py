@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from scripts.entry import CUP, DISC, Entry
+from scripts.load import check_classes
 from scripts.masks import view_size
 from scripts.sources import AUTO, choose_source, read_source
 from shared.data.splits import split_groups
@@ -107,6 +108,27 @@ def choose_reader(entries: Sequence[Entry], reader: str) -> str:
             fix=f"add the masks, or give another --reader ({', '.join(known)})",
         )
     return reader
+
+
+def with_masks(items: Sequence[Item], *, classes: Sequence[str]) -> list[Item]:
+    """The items, all of which have a mask of every class; to be trained and validated on.
+
+    Raises:
+        ConfigError: classes that are not the disc, or disc and cup.
+        DataError: some have no mask of one.
+    """
+    check_classes(classes)
+    for kind in classes:
+        without = [str(item["name"]) for item in items if not item.get(kind)]
+        if without:
+            more = f" and {len(without) - 5} more" if len(without) > 5 else ""
+            raise DataError(
+                f"{len(without)} photographs have no {kind} mask of {items[0]['reader']}: "
+                f"{', '.join(without[:5])}{more}",
+                expected=f"masks of {' and '.join(classes)}, as `classes` says",
+                fix=f"give --classes ['{DISC}'], or another --reader",
+            )
+    return list(items)
 
 
 def draw_exactly(groups: Sequence[int], number: int, *, seed: int) -> set[int]:

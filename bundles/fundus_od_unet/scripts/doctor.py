@@ -17,6 +17,7 @@ from scripts.masks import read_label, read_view, view_size
 from scripts.phantoms import is_phantom
 from scripts.sources import AUTO, choose_source, read_source
 from shared.doctor import ERROR, NOTE, WARNING, Diagnosis, Picture, Sample, Table
+from shared.doctor.training import stop_at_errors
 from shared.draw.overlay import paint_masks
 from shared.errors import DataError
 from shared.progress import progress_bar
@@ -61,6 +62,24 @@ def examine(
     for place in np.unique(np.linspace(0, len(sound) - 1, min(SAMPLES, len(sound))).astype(int)):
         diagnosis.samples.append(Sample(sound[place].name, _picture(sound[place])))
     return diagnosis
+
+
+def check_before_training(dataset_dir: str | Path, *, source: str = AUTO) -> None:
+    """The quick part of `examine`: warnings are logged, a line for each kind, and errors raised.
+
+    Args:
+        source: as for `make_datalist`.
+
+    Raises:
+        DataError: with the first errors, and the command that lists them all.
+        ConfigError: an unknown source.
+    """
+    stop_at_errors(
+        examine(dataset_dir, quick=True, source=source),
+        dataset_dir=dataset_dir,
+        bundle_root=Path(__file__).resolve().parents[1],
+        read=lambda: read_source(dataset_dir, source=source),
+    )
 
 
 def _check(entry: Entry, diagnosis: Diagnosis, *, quick: bool) -> bool:

@@ -123,11 +123,11 @@ def test_both_are_chosen_by_key_learn_and_can_be_scripted(architecture: str) -> 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"architecture": "clasic"}, r"one of classic, padded[\s\S]*did you mean classic"),
-        ({"border": "mirrored"}, r"one of edge, mirror[\s\S]*did you mean mirror"),
+        ({"backbone": "clasic"}, r"one of classic, padded[\s\S]*did you mean --backbone classic"),
+        ({"border": "mirrored"}, r"one of edge, mirror[\s\S]*did you mean --border mirror"),
         ({"num_classes": 1}, r"two classes"),
         ({"channels": (32,)}, r"two levels"),
-        ({"architecture": "padded", "in_channels": 0}, r"at least one channel"),
+        ({"backbone": "padded", "in_channels": 0}, r"at least one channel"),
     ],
 )
 def test_bad_settings(settings: dict, message: str) -> None:
