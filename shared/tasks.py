@@ -7,14 +7,15 @@ from typing import Any, NamedTuple
 
 from shared.errors import ConfigError
 
-GRADE, MASK = "grade", "mask"
+GRADE, MASK, BOX = "grade", "mask", "box"
 MISSING_GRADE = -1
 
 
 class Task(NamedTuple):
     """One task.
 
-    ``kind`` is ``"grade"`` (one class of ``num_classes`` for the whole image) or ``"mask"`` (one sigmoid channel).
+    ``kind`` is ``"grade"`` (one class of ``num_classes`` for the whole image), ``"mask"`` (one sigmoid channel) or
+    ``"box"`` (four edges).
     """
 
     name: str
@@ -26,7 +27,8 @@ class Task(NamedTuple):
 class TaskList(tuple[Task, ...]):
     """The tasks in the order of the config: axis ``T`` of label masks and gates.
 
-    ``grades`` and ``masks`` are its two parts in the same order: axis ``G`` of ``grades_BG`` and axis ``S`` of masks.
+    ``grades``, ``masks`` and ``boxes`` are its parts in the same order: axis ``G`` of ``grades_BG``, axis ``S`` of
+    masks.
     """
 
     @property
@@ -40,6 +42,10 @@ class TaskList(tuple[Task, ...]):
     @property
     def masks(self) -> list[Task]:
         return [task for task in self if task.kind == MASK]
+
+    @property
+    def boxes(self) -> list[Task]:
+        return [task for task in self if task.kind == BOX]
 
     def index(self, name: Any, *_: Any) -> int:
         """Position of the task called ``name`` on axis ``T``."""
@@ -60,7 +66,8 @@ def parse_tasks(tasks: Iterable[Mapping[str, Any] | Task]) -> TaskList:
     """
     parsed = TaskList(Task(**task) if isinstance(task, Mapping) else task for task in tasks)
     example = '{"name": "RG", "kind": "grade", "num_classes": 5} or {"name": "MA", "kind": "mask"}'
-    reserved = {"pred", "image", "masks", "grades", "labelled", "geometry", "name", "gate_logits", "gate_weights"}
+    reserved = {"pred", "pred_box", "image", "masks", "grades", "labelled", "geometry", "name"}
+    reserved |= {"gate_logits", "gate_weights"}
     problem = ""
     if not parsed:
         problem = "the task list is empty"
@@ -69,7 +76,7 @@ def parse_tasks(tasks: Iterable[Mapping[str, Any] | Task]) -> TaskList:
     elif reserved & set(parsed.names):
         problem = f"reserved task name: {sorted(reserved & set(parsed.names))}"
     for task in parsed:
-        if task.kind not in (GRADE, MASK):
+        if task.kind not in (GRADE, MASK, BOX):
             problem = f"task {task.name!r} has kind {task.kind!r}"
         elif task.kind == GRADE and task.num_classes < 2:
             problem = f"grade task {task.name!r} has num_classes {task.num_classes}"

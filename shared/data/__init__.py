@@ -3,6 +3,7 @@
 from shared.data.bscans import VolumeBatchSampler, labelled_flags, slice_items, training_slices
 from shared.data.dataset import PhotographDataset, SeededDataset
 from shared.data.listing import find_photographs
+from shared.data.mapped import MappedDataset
 from shared.data.sampling import GroupedBatchSampler, label_kinds
 from shared.data.splits import choose_split
 from shared.data.streams import TwoStreamSampler
@@ -10,6 +11,7 @@ from shared.data.volume_file import VolumeFile
 
 __all__ = [
     "GroupedBatchSampler",
+    "MappedDataset",
     "PhotographDataset",
     "SeededDataset",
     "TwoStreamSampler",

@@ -10,6 +10,8 @@ import numpy as np
 from shared.draw.look import line_colour_of, save, subplots, titled
 from shared.metrics.histogram import PrecisionRecall
 
+OVERLAP, SCORES, WEIGHTS = "overlap: Dice, IoU", "grades and score", "weights of tasks"
+
 
 def draw_training_curves(
     history: Sequence[Mapping[str, float]], path: str | Path, *, title: str = "Training", phantom: bool = False
@@ -18,12 +20,13 @@ def draw_training_curves(
 
     Args:
         history: one mapping per epoch with ``epoch`` and any numbers; a name with "loss" goes to the panel of losses,
-            one with "lr" or "learning_rate" to that of learning rates, "Dice" or "IoU" to masks, the rest to grades
-            and scores. A value may be missing or NaN in some epochs.
+            one with "lr" or "learning_rate" to that of learning rates, one that begins with "weight_" to that of tasks'
+            weights, "Dice" or "IoU" to overlap, the rest to grades and scores. A value may be missing or NaN in some
+            epochs.
         path: picture to write.
     """
     names = [name for name in dict.fromkeys(key for row in history for key in row) if name != "epoch"]
-    panels: dict[str, list[str]] = {"loss": [], "masks: Dice": [], "grades and score": [], "learning rate": []}
+    panels: dict[str, list[str]] = {"loss": [], OVERLAP: [], SCORES: [], WEIGHTS: [], "learning rate": []}
     for name in names:
         panels[_panel(name)].append(name)
     shown = {label: lines for label, lines in panels.items() if lines} or {"nothing recorded": []}
@@ -51,7 +54,7 @@ def draw_training_curves(
         axis.xaxis.get_major_locator().set_params(integer=True)
         if label in ("loss", "learning rate") and _spans_decades(history, lines):
             axis.set_yscale("log")
-        if label in ("masks: Dice", "grades and score"):
+        if label in (OVERLAP, SCORES):
             axis.set_ylim(min(0, axis.get_ylim()[0]), 1.02)
         if lines:
             axis.legend(fontsize=8.5, ncols=2 if len(lines) > 6 else 1, loc="center left", bbox_to_anchor=(1.0, 0.5))
@@ -98,7 +101,9 @@ def _panel(name: str) -> str:
         return "loss"
     if lower == "lr" or lower.startswith("lr_") or "learning_rate" in lower:
         return "learning rate"
-    return "masks: Dice" if "dice" in lower or "iou" in lower else "grades and score"
+    if lower.startswith("weight_"):
+        return WEIGHTS
+    return OVERLAP if "dice" in lower or "iou" in lower else SCORES
 
 
 def _spans_decades(history: Sequence[Mapping[str, float]], names: Sequence[str]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -41,6 +41,33 @@ class PrepareMultiTaskBatch(PrepareBatch):
         labels = tensors
         needed = {"needed_BT": labels["labelled"].bool()} if self.labelled_only else {}
         return image, labels, (), needed
+
+
+class PrepareLabels(PrepareBatch):
+    """Moves images and those of the named labels that a batch has to the device.
+
+    Args:
+        labels: keys of the labels.
+    """
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self.labels = list(labels)
+
+    def __call__(
+        self,
+        batchdata: Mapping[str, Any],
+        device: str | torch.device | None = None,
+        non_blocking: bool = False,
+        **kwargs: Any,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Image [B,C,H,W] and labels by key."""
+        tensors = {
+            key: convert_to_tensor(batchdata[key], track_meta=False).to(device=device, non_blocking=non_blocking)
+            for key in ("image", *self.labels)
+            if key in batchdata
+        }
+        image = tensors.pop("image")
+        return image.to(**kwargs) if kwargs else image, tensors
 
 
 class PrepareScanBatch(PrepareBatch):

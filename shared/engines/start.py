@@ -30,7 +30,7 @@ def start_network(*, network: Any, pretrained: str, phantoms: bool, device: torc
     if getattr(network, "from_scratch", False):
         if pretrained not in (AUTO, SCRATCH):
             raise ConfigError(
-                f"pretrained {pretrained!r} for a {type(network).__name__}, for which there are no weights to start from",
+                f"pretrained {pretrained!r} for a {type(network).__name__}, for which there are no such weights",
                 expected=f"{SCRATCH} or {AUTO}",
                 fix="leave `pretrained` out, or choose another `backbone`",
             )

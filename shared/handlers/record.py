@@ -74,7 +74,7 @@ class RecordHistory:
         self.validated_at = -1
 
     def attach(self, engine: Engine) -> None:
-        """Follow a trainer with `loss_function.last_terms` and `optimizer`."""
+        """Follow a trainer with `optimizer`, `loss_function.last_terms` and perhaps its `learned_weights` by task."""
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.add_iteration)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.add_epoch)
         if self.evaluator is not None:
@@ -90,11 +90,13 @@ class RecordHistory:
         self.learning_rate = max(group["lr"] for group in engine.optimizer.param_groups)
         self.history.add_terms({name: term.item() for name, term in engine.loss_function.last_terms.items()})
 
-    def add_epoch(self, engine: Engine) -> None:
+    def add_epoch(self, engine: Any) -> None:
         """Close the epoch's row."""
         fresh = self.evaluator is not None and self.validated_at == engine.state.epoch
         metrics = self.evaluator.state.metrics if fresh and self.evaluator is not None else {}
-        row = self.history.end_epoch(engine.state.epoch, learning_rate=self.learning_rate, metrics=metrics)
+        learned = getattr(engine.loss_function, "learned_weights", {})
+        figures = metrics | {f"weight_{task}": weight for task, weight in learned.items()}
+        row = self.history.end_epoch(engine.state.epoch, learning_rate=self.learning_rate, metrics=figures)
         if not is_main_process():
             return
         write_json(self.path, self.history.rows)

@@ -13,7 +13,8 @@ from shared.tasks import Task, parse_tasks
 class MultiTaskActivationsd(Transform):
     """Unfolds the output dict that the engine keeps under ``pred`` and turns logits into probabilities.
 
-    ``pred`` [S,H,W] becomes sigmoid probabilities, every grade task's [K] softmax probabilities; gates are kept.
+    ``pred`` [S,H,W] becomes sigmoid probabilities, every grade task's [K] softmax probabilities; gates are kept. Boxes
+    must have been taken out (`shared.transforms.BoxToPixelsd`): the item's own ``box`` is the truth.
 
     Args:
         tasks: the task list.

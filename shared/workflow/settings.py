@@ -14,8 +14,9 @@ from shared.workflow.values import is_plain, on_command_line
 
 NETWORK = (
     *("backbone", "num_experts", "output_stride", "scoring", "rule", "eval_top_p", "top_k", "norm", "grade_norm"),
+    *("sharing", "channels"),
 )
-PICTURE = ("crop", "contrast", "fov_diameter", "image_size", "neighbours", "classes")
+PICTURE = ("crop", "contrast", "fov_diameter", "image_size", "neighbours", "classes", "border")
 
 
 def model_settings() -> dict[str, Any]:

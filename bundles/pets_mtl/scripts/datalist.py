@@ -9,18 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.layout import NUM_BREEDS, SPECIES
+from scripts.layout import BOX_TASK, GRADE_TASKS, MASK_TASK
 from scripts.pets import Entry, read_pets
 from scripts.trimap import check_border
 from shared.data.splits import split_groups
 from shared.errors import ConfigError, DataError
-from shared.tasks import MISSING_GRADE, Task, TaskList, parse_tasks
+from shared.tasks import GRADE, MASK, MISSING_GRADE, Task, TaskList, parse_tasks
 
 logger = logging.getLogger(__name__)
 
 PROTOCOLS = ("seeded", "official")
-MASK = "pet"
-GRADES = {"species": len(SPECIES), "breed": NUM_BREEDS}
 Item = dict[str, Any]
 
 
@@ -38,10 +36,11 @@ def make_datalist(
 
     An item has ``image``, ``name``, ``mask_paths`` (the trimap) and ``mask_place`` (its place on axis T), ``labelled``
     [T], ``grades`` [G], ``head_box`` (pixels: left, top, right, bottom; empty where there is none), ``border`` and
-    ``group``: files with the same content are one group, and stay on one side.
+    ``group``: files with the same content are one group, and stay on one side. An image without a label for any of the
+    tasks is in no list.
 
     Args:
-        tasks: the mask ``pet``, and the grades ``species`` (2) and ``breed`` (37); any of them.
+        tasks: the mask ``pet``, the grades ``species`` (2) and ``breed`` (37), and the box ``box``; any of them.
         protocol: ``"seeded"`` divides all images by ``fractions``, every breed alike. ``"official"`` keeps test.txt for
             the test and divides trainval.txt by the first two fractions.
         fractions: of training, validation and test, with sum 1.
@@ -63,8 +62,9 @@ def make_datalist(
     entries, sides = found.entries, _sides(found.entries, groups, protocol, fractions, split_seed)
     lists: dict[str, list[Item]] = {"training": [], "validation": [], "test": []}
     for entry, group, side in zip(entries, groups, sides, strict=True):
-        if side:
-            lists[side].append(_item(entry, group, task_list, border))
+        item = _item(entry, group, task_list, border)
+        if side and any(item["labelled"]):
+            lists[side].append(item)
     for part, items in lists.items():
         boxes = sum(bool(item["head_box"]) for item in items)
         logger.info("pets: %s has %d images, %d with a head box; border is %s", part, len(items), boxes, border)
@@ -123,8 +123,10 @@ def _item(entry: Entry, group: int, tasks: TaskList, border: str) -> Item:
         "image": str(entry.image),
         "name": entry.name,
         "mask_paths": [str(entry.trimap) for _ in tasks.masks],
-        "mask_place": tasks.index(MASK) if tasks.masks else -1,
-        "labelled": [known.get(task.name, 0) != MISSING_GRADE for task in tasks],
+        "mask_place": tasks.index(MASK_TASK) if tasks.masks else -1,
+        "labelled": [
+            bool(entry.box) if task in tasks.boxes else known.get(task.name) != MISSING_GRADE for task in tasks
+        ],
         "grades": [known[task.name] for task in tasks.grades],
         "head_box": list(entry.box) if entry.box else [],
         "border": border,
@@ -144,10 +146,12 @@ def _check_keys(tasks: TaskList, *, protocol: str, fractions: Sequence[float]) -
             fix="correct the key `fractions`",
         )
     for task in tasks:
-        sound = task.name == MASK if task in tasks.masks else GRADES.get(task.name) == task.num_classes
+        alone = MASK_TASK if task.kind == MASK else BOX_TASK
+        sound = GRADE_TASKS.get(task.name) == task.num_classes if task.kind == GRADE else task.name == alone
         if not sound:
             raise ConfigError(
                 f"there is no {task.kind} task {task.name!r} with {task.num_classes} classes",
-                expected=f"the mask {MASK}; the grades {', '.join(f'{name} ({n})' for name, n in GRADES.items())}",
+                expected=f"the mask {MASK_TASK}; the box {BOX_TASK}; the grades "
+                f"{', '.join(f'{name} ({n})' for name, n in GRADE_TASKS.items())}",
                 fix="correct the key `tasks`",
             )

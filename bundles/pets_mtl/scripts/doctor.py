@@ -6,10 +6,12 @@ What is only worth knowing is a note.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,26 +19,33 @@ from PIL import Image, UnidentifiedImageError
 
 from scripts.datalist import group_copies
 from scripts.head_box import check_box
-from scripts.layout import BACKGROUND, LISTS, NUM_BREEDS, SPECIES
+from scripts.layout import BACKGROUND, BOX_TASK, LISTS, NUM_BREEDS, SPECIES
 from scripts.pets import IMAGE_SUFFIXES, Entry, find_root, read_pets
 from scripts.trimap import pet_mask, read_trimap
 from shared.data.photograph import read_photograph
 from shared.doctor import ERROR, NOTE, WARNING, Diagnosis, Picture, Sample, Table
+from shared.doctor.training import stop_at_errors
 from shared.errors import DataError
 from shared.phantoms import is_phantom
 from shared.progress import progress_bar
+from shared.tasks import Task, parse_tasks
+
+logger = logging.getLogger(__name__)
 
 LITTLE_PET = 0.1  # of a head box; of 236 real boxes the least is 0.59, the median 0.86
 SAMPLES = 6
 BAR_FROM = 300
 
 
-def examine(dataset_dir: str | Path, *, quick: bool = False, cache_dir: str | Path | None = None) -> Diagnosis:
+def examine(
+    dataset_dir: str | Path, *, quick: bool = False, cache_dir: str | Path | None = None, allow_missing: bool = False
+) -> Diagnosis:
     """Look at everything, stop at nothing, write nothing into ``dataset_dir``.
 
     Args:
         quick: names, lists, boxes and headers only; nothing is decoded.
         cache_dir: not used here; every bundle's doctor is given one.
+        allow_missing: as for `make_datalist`; what it lets by is a warning.
     """
     root = Path(dataset_dir)
     diagnosis = Diagnosis(str(root), quick=quick, phantom=is_phantom(root))
@@ -50,7 +59,10 @@ def examine(dataset_dir: str | Path, *, quick: bool = False, cache_dir: str | Pa
         )
         return diagnosis
     for problem in found.problems:
-        diagnosis.add(ERROR, "missing or impossible label", problem, fix="restore the file from the official archive")
+        severity = WARNING if allow_missing else ERROR
+        diagnosis.add(
+            severity, "missing or impossible label", problem, fix="restore the file from the official archive"
+        )
     for name in found.absent:
         diagnosis.add(NOTE, "list absent", "is not there", name)
     if found.unlisted:
@@ -188,3 +200,29 @@ def _add_samples(entries: Sequence[Entry], diagnosis: Diagnosis) -> None:
         entry = fine[place]
         caption = f"{entry.name}: {SPECIES[entry.species]}, breed {entry.breed + 1}"
         diagnosis.samples.append(Sample(caption, Picture(entry.image, drawn=partial(draw_labels, entry))))
+
+
+def check_before_training(
+    dataset_dir: str | Path, *, tasks: Iterable[Mapping[str, Any] | Task], allow_missing: bool = False
+) -> None:
+    """The quick part of `examine`: warnings are logged, a line for each kind, and errors raised.
+
+    Args:
+        tasks: what is to be trained; a warning names those for which no image has a label.
+        allow_missing: as for `make_datalist`.
+
+    Raises:
+        DataError: with the first errors, and the command that lists them all.
+    """
+    stop_at_errors(
+        examine(dataset_dir, quick=True, allow_missing=allow_missing),
+        dataset_dir=dataset_dir,
+        bundle_root=Path(__file__).resolve().parents[1],
+        read=lambda: read_pets(dataset_dir, allow_missing=allow_missing),
+    )
+    entries = read_pets(dataset_dir, allow_missing=allow_missing).entries
+    absent = {BOX_TASK} if not any(entry.box for entry in entries) else set()
+    absent |= {"breed"} if all(entry.breed < 0 for entry in entries) else set()
+    for task in parse_tasks(tasks):
+        if task.name in absent:
+            logger.warning("data doctor: no image has a label for %s, which will not be learned", task.name)

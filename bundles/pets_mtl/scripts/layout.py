@@ -4,6 +4,8 @@ from __future__ import annotations
 
 SPECIES = ("cat", "dog")
 NUM_BREEDS = 37
+MASK_TASK, BOX_TASK = "pet", "box"
+GRADE_TASKS = {"species": len(SPECIES), "breed": NUM_BREEDS}
 PET, BACKGROUND, BORDER = 1, 2, 3  # a trimap's values
 IGNORED = "ignored"
 BORDERS = ("pet", "background", IGNORED)

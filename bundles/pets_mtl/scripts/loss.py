@@ -13,8 +13,10 @@ from monai.losses import MaskedDiceLoss
 from torch import Tensor, nn
 from torch.nn import functional
 
-from scripts.weights import BOX_TASK
-from shared.tasks import GRADE, Task, parse_tasks
+from scripts.layout import BOX_TASK
+from shared.errors import ConfigError
+from shared.losses.weighting import FixedWeights, UncertaintyWeights
+from shared.tasks import GRADE, MASK, Task, parse_tasks
 
 
 class PetLoss(nn.Module):
@@ -24,21 +26,34 @@ class PetLoss(nn.Module):
     task without any label in the batch adds nothing.
 
     Args:
-        tasks: the task list; the box is no task of it, but belongs to the loss where the network gives one.
-        weighting: called with the terms by task; `shared.losses.weighting`.
+        tasks: the task list.
+        weighting: called with the terms by task; `scripts.weights.choose_weighting`.
+        device: where its parameters are kept, if it has any.
 
     Attributes:
         last_terms: the terms of the last call before weighting and "total", detached, for logging.
     """
 
-    def __init__(self, *, tasks: Iterable[Mapping[str, Any] | Task], weighting: nn.Module) -> None:
+    def __init__(
+        self,
+        *,
+        tasks: Iterable[Mapping[str, Any] | Task],
+        weighting: FixedWeights | UncertaintyWeights,
+        device: torch.device | str | None = None,
+    ) -> None:
         super().__init__()
         self.tasks, self.weighting = parse_tasks(tasks), weighting
         self.dice = MaskedDiceLoss(reduction="none")
         self.last_terms: dict[str, Tensor] = {}
+        self.to(device)
+
+    @property
+    def learned_weights(self) -> dict[str, float]:
+        """What every task's loss is now multiplied by, where that is learned; else empty."""
+        return self.weighting.weights if isinstance(self.weighting, UncertaintyWeights) else {}
 
     def forward(self, outputs: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> Tensor:
-        """Total loss, 0-d.
+        """Total loss, 0-d; 0 for a batch without any label.
 
         Args:
             outputs: the network's: ``pred`` [B,S,H,W] logits, a [B,K] entry for each grade, ``box`` [B,4].
@@ -46,10 +61,32 @@ class PetLoss(nn.Module):
                 ``has_box`` [B].
 
         Raises:
-            ConfigError: no image of the batch has any label, or a task has no weight.
+            ConfigError: a task has no weight.
         """
         terms = self.terms(outputs, labels)
-        total: Tensor = self.weighting(terms)
+        # Such a batch still has a gradient: zero.
+        nothing = torch.stack([output.sum() * 0 for output in outputs.values()]).sum()
+        total: Tensor = self.weighting(terms) if terms else nothing
+        return self._noted(terms, total)
+
+    def by_task(self, outputs: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The weighted losses of the tasks that the batch has labels for, for a step that is made of their gradients.
+
+        Raises:
+            ConfigError: the weights are learned, and need the total.
+        """
+        if not isinstance(self.weighting, FixedWeights):
+            raise ConfigError(
+                f"a {type(self.weighting).__name__} for losses task by task",
+                expected="fixed weights",
+                fix="give either a weighting by gradients or learned weights",
+            )
+        terms = self.terms(outputs, labels)
+        weighted = {name: self.weighting.weights[name] * term for name, term in terms.items()}
+        self._noted(terms, sum(weighted.values(), torch.zeros((), device=outputs[next(iter(outputs))].device)))
+        return weighted
+
+    def _noted(self, terms: Mapping[str, Tensor], total: Tensor) -> Tensor:
         self.last_terms = {name: term.detach() for name, term in terms.items()} | {"total": total.detach()}
         return total
 
@@ -66,12 +103,13 @@ class PetLoss(nn.Module):
                         outputs[task.name][rows].float(), labels["grades"][rows, g]
                     )
                 g += 1
-            else:
+            elif task.kind == MASK:
                 if len(rows):
                     terms[task.name] = self._dice(outputs, labels, rows, s)
                 s += 1
-        if BOX_TASK in outputs and len(rows := labels["has_box"].bool().nonzero().squeeze(1)):
-            terms[BOX_TASK] = functional.l1_loss(outputs[BOX_TASK][rows].float(), labels[BOX_TASK][rows].float())
+            # Augmentation may have moved the box out of the image.
+            elif len(rows := labels["has_box"].bool().nonzero().squeeze(1)):
+                terms[task.name] = functional.l1_loss(outputs[BOX_TASK][rows].float(), labels[BOX_TASK][rows].float())
         return terms
 
     def _dice(self, outputs: Mapping[str, Tensor], labels: Mapping[str, Tensor], rows: Tensor, s: int) -> Tensor:

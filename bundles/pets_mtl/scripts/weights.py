@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from shared.errors import ConfigError
-from shared.losses.weighting import FixedWeights, UncertaintyWeights
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-UNCERTAINTY = "uncertainty"
-BOX_TASK = "box"
+import torch
+
+from shared.errors import ConfigError
+from shared.losses.gradient_weighting import METHODS, make_aggregator
+from shared.losses.weighting import FixedWeights, UncertaintyWeights
+from shared.tasks import Task, parse_tasks
+
+FIXED, UNCERTAINTY = "fixed", "uncertainty"
 
 # Row of the published table -> weight by task. `75_15_15` is printed so; its code has 0.7.
 PUBLISHED: dict[str, dict[str, float]] = {
@@ -35,24 +41,55 @@ PUBLISHED_DICE = {
 }
 
 
-def choose_weighting(name: str, *, tasks: list[str] | None = None) -> FixedWeights | UncertaintyWeights:
-    """A weighting by one key.
+def choose_weighting(
+    name: str, *, tasks: Iterable[Mapping[str, Any] | Task], task_weights: Mapping[str, float] | None = None
+) -> FixedWeights | UncertaintyWeights:
+    """How the tasks' losses are made one, by one key.
 
     Args:
-        name: a row of `PUBLISHED`, or ``"uncertainty"``.
-        tasks: names, for ``"uncertainty"``; default: pet, species and box.
+        name: "fixed"; a row of `PUBLISHED`; "uncertainty"; or a method of `shared.losses.gradient_weighting`, for which
+            the losses are added and the trainer makes the step (`choose_aggregator`).
+        tasks: the task list.
+        task_weights: for "fixed" and gradient methods: weight by task, 1 where not given.
 
     Raises:
-        ConfigError: for another name, or tasks that the row has no weight for.
+        ConfigError: for another name, weights of no task, or a published row with other tasks.
     """
-    if name == UNCERTAINTY:
-        names = tasks or ["pet", "species", BOX_TASK]
-        return UncertaintyWeights(names, regression=[task for task in names if task == BOX_TASK])
-    known = PUBLISHED.get(name, {})
-    if not known or (tasks is not None and set(tasks) != known.keys()):
+    task_list = parse_tasks(tasks)
+    names, given = task_list.names, dict(task_weights or {})
+    if unknown := sorted(given.keys() - set(names)):
         raise ConfigError(
-            f"weighting {name!r}" + (f" for {', '.join(tasks)}" if tasks and known else ""),
-            expected=f"{UNCERTAINTY} or, for just its tasks, one of {', '.join(PUBLISHED)}",
+            f"task_weights of {', '.join(unknown)}",
+            expected=f"of tasks among {', '.join(names)}",
+            fix="correct the key `task_weights` or `tasks`",
+        )
+    if name in (FIXED, *METHODS):
+        return FixedWeights({task: given.get(task, 1.0) for task in names})
+    known = PUBLISHED.get(name, {})
+    if name != UNCERTAINTY and set(names) != known.keys():
+        raise ConfigError(
+            f"weighting {name!r}" + (f" for {', '.join(names)}" if known else ""),
+            expected=f"{FIXED}, {UNCERTAINTY}, one of {', '.join(METHODS)}; or, for just its tasks, one of "
+            f"{', '.join(PUBLISHED)}",
             fix="correct the key `weighting`",
         )
+    if given:
+        raise ConfigError(
+            f"task_weights {given} beside the weighting {name!r}, which has its own",
+            expected=f"task_weights with {FIXED} or {', '.join(METHODS)}",
+            fix=f"leave out `task_weights`, or set `weighting` to {FIXED}",
+        )
+    if name == UNCERTAINTY:
+        return UncertaintyWeights(names, regression=[task.name for task in task_list.boxes])
     return FixedWeights(known)
+
+
+def choose_aggregator(
+    name: str, *, tasks: Iterable[Mapping[str, Any] | Task]
+) -> Callable[[torch.Tensor], torch.Tensor] | None:
+    """torchjd's aggregator for a weighting by gradients; None for any other weighting.
+
+    Raises:
+        ConfigError: torchjd is not installed.
+    """
+    return make_aggregator(name, num_tasks=len(parse_tasks(tasks))) if name in METHODS else None

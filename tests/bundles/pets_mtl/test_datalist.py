@@ -20,6 +20,7 @@ pytestmark = pytest.mark.usefixtures("pets_scripts")
 PET = {"name": "pet", "kind": "mask"}
 SPECIES = {"name": "species", "kind": "grade", "num_classes": 2}
 BREED = {"name": "breed", "kind": "grade", "num_classes": 37}
+BOX = {"name": "box", "kind": "box"}
 
 
 def lists(folder: Path, **options: Any) -> Any:
@@ -79,6 +80,16 @@ def test_tasks_choose_the_labels(phantom_pets: Path) -> None:
     assert (len(item["mask_paths"]), item["mask_place"], len(item["grades"])) == (1, 1, 1)
 
 
+def test_images_without_a_label_for_the_tasks_are_left_out(phantom_pets: Path) -> None:
+    made = [item for part in lists(phantom_pets, tasks=[BOX]).values() for item in part]
+    everything = [item for part in lists(phantom_pets, tasks=[PET, BOX]).values() for item in part]
+    boxed = {item["name"] for item in everything if item["head_box"]}
+    assert {item["name"] for item in made} == boxed
+    assert 0 < len(boxed) < len(everything) == 72
+    assert all(item["labelled"] == [True, bool(item["head_box"])] for item in everything)
+    assert all(item["labelled"] == [True] and item["mask_paths"] == [] for item in made)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -87,6 +98,7 @@ def test_tasks_choose_the_labels(phantom_pets: Path) -> None:
         ({"fractions": (0.8, 0.1, 0.2)}, "sum 1"),
         ({"tasks": [{"name": "breed", "kind": "grade", "num_classes": 36}]}, r"breed \(37\)"),
         ({"tasks": [{"name": "head", "kind": "mask"}]}, "the mask pet"),
+        ({"tasks": [{"name": "head", "kind": "box"}]}, "the box box"),
     ],
 )
 def test_keys_that_cannot_be(phantom_pets: Path, options: dict[str, Any], said: str) -> None:

@@ -15,7 +15,12 @@ from shared.networks.hard_sharing_unet import HardSharingUNet
 
 pytestmark = pytest.mark.usefixtures("pets_scripts")
 
-TASKS = [{"name": "pet", "kind": "mask"}, {"name": "species", "kind": "grade", "num_classes": 2}]
+PET, SPECIES, BOX = (
+    {"name": "pet", "kind": "mask"},
+    {"name": "species", "kind": "grade", "num_classes": 2},
+    {"name": "box", "kind": "box"},
+)
+TASKS: list[dict[str, Any]] = [PET, SPECIES, BOX]
 EQUAL = {"pet": 1 / 3, "species": 1 / 3, "box": 1 / 3}
 
 
@@ -37,7 +42,7 @@ def batch() -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
         "masks": (torch.rand(3, 1, 6, 8, generator=random) > 0.5).to(torch.uint8),
         "counted": torch.ones(3, 1, 6, 8, dtype=torch.uint8),
         "grades": torch.tensor([[0], [1], [1]]),
-        "labelled": torch.tensor([[True, True], [False, True], [True, True]]),
+        "labelled": torch.tensor([[True, True, True], [False, True, True], [True, True, False]]),
         "box": torch.rand(3, 4, generator=random),
         "has_box": torch.tensor([True, True, False]),
     }
@@ -88,20 +93,57 @@ def test_a_batch_without_boxes() -> None:
     assert make_loss().terms(outputs, labels).keys() == {"pet", "species"}
 
 
+def test_a_batch_without_any_label_has_no_gradient() -> None:
+    outputs, labels = batch()
+    labels["labelled"][:], labels["has_box"][:] = False, False
+    total = make_loss()(outputs, labels)
+    total.backward()
+    assert float(total) == 0
+    assert all(output.grad is not None and not output.grad.any() for output in outputs.values())
+
+
+def test_losses_task_by_task_add_up_to_the_total() -> None:
+    outputs, labels = batch()
+    loss = make_loss(FixedWeights({"pet": 0.5, "species": 0.2, "box": 0.3}))
+    by_task = loss.by_task(outputs, labels)
+    total = loss(outputs, labels)
+    torch.testing.assert_close(torch.stack(list(by_task.values())).sum(), total)
+    torch.testing.assert_close(loss.last_terms["total"], total.detach())
+    learned = make_loss(UncertaintyWeights(["pet", "species", "box"]))
+    with pytest.raises(ConfigError, match="fixed weights"):
+        learned.by_task(outputs, labels)
+
+
 def test_published_weights() -> None:
     from scripts.weights import PUBLISHED, PUBLISHED_DICE, choose_weighting
 
     assert len(PUBLISHED_DICE) == 10
     assert PUBLISHED_DICE.keys() == PUBLISHED.keys() | {"uncertainty"}
     assert all(sum(weights.values()) == pytest.approx(1) for weights in PUBLISHED.values())
-    chosen = choose_weighting("80_10_10", tasks=["pet", "species", "box"])
+    chosen = choose_weighting("80_10_10", tasks=TASKS)
     assert isinstance(chosen, FixedWeights)
     assert chosen.weights == {"pet": 0.8, "species": 0.1, "box": 0.1}
-    learned = choose_weighting("uncertainty", tasks=["pet", "box"])
+    learned = choose_weighting("uncertainty", tasks=[PET, BOX])
     assert learned.weights == {"pet": 1.0, "box": 0.5}
-    for name, tasks in (("60_20_20", None), ("80_10_10", ["pet"])):
+    for name, tasks in (("60_20_20", TASKS), ("80_10_10", [PET])):
         with pytest.raises(ConfigError, match="80_10_10"):
             choose_weighting(name, tasks=tasks)
+
+
+def test_weights_by_key() -> None:
+    from scripts.weights import choose_aggregator, choose_weighting
+
+    tasks = [PET, BOX]
+    assert choose_weighting("fixed", tasks=tasks, task_weights={"box": 2}).weights == {"pet": 1.0, "box": 2}
+    assert choose_weighting("upgrad", tasks=tasks).weights == {"pet": 1.0, "box": 1.0}
+    assert choose_aggregator("fixed", tasks=tasks) is None
+    aggregator = choose_aggregator("mean", tasks=tasks)
+    assert aggregator is not None
+    torch.testing.assert_close(aggregator(torch.tensor([[1.0, 3.0], [3.0, 1.0]])), torch.tensor([2.0, 2.0]))
+    with pytest.raises(ConfigError, match="task_weights of species"):
+        choose_weighting("fixed", tasks=tasks, task_weights={"species": 1})
+    with pytest.raises(ConfigError, match="which has its own"):
+        choose_weighting("uncertainty", tasks=tasks, task_weights={"box": 1})
 
 
 def test_uncertainty_weights_change_while_phantoms_are_learned(phantom_pets: Path) -> None:
