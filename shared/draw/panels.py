@@ -36,7 +36,12 @@ class Comparison(NamedTuple):
 
 
 def draw_comparison(
-    comparison: Comparison, path: str | Path, *, scores: Mapping[str, str] | None = None, phantom: bool = False
+    comparison: Comparison,
+    path: str | Path,
+    *,
+    scores: Mapping[str, str] | None = None,
+    zoom: bool = True,
+    phantom: bool = False,
 ) -> Path:
     """Photograph, truth and prediction side by side; below, per task, hit, miss and false alarm, full and zoomed.
 
@@ -44,13 +49,14 @@ def draw_comparison(
         comparison: the photograph and its masks.
         path: picture to write.
         scores: text by task name for its panel's title, such as "Dice 0.61".
+        zoom: show the densest part of each mask enlarged; without, for objects that fill the picture.
     """
     from matplotlib.patches import Patch
 
     names = list(comparison.truth)
     photo_HW3 = comparison.photo_HW3
     aspect = photo_HW3.shape[0] / photo_HW3.shape[1]
-    upper_height, lower_height, zoom_height = 12 / 3 * aspect, 12 / len(names) * aspect, 12 / len(names)
+    upper_height, lower_height, zoom_height = 12 / 3 * aspect, 12 / len(names) * aspect, 12 / len(names) * zoom
     figure = blank(width=12, height=upper_height + lower_height + zoom_height + 1.6)
     parts: Any = figure.subfigures(2, 1, height_ratios=[upper_height + 0.4, lower_height + zoom_height + 0.5])
     pictures = {
@@ -60,12 +66,15 @@ def draw_comparison(
     }
     for axis, (label, picture) in zip(parts[0].subplots(1, 3), pictures.items(), strict=True):
         _show(axis, picture, label)
-    below = parts[1].subplots(2, len(names), squeeze=False, height_ratios=[lower_height, zoom_height])
+    heights = [lower_height, zoom_height] if zoom else [lower_height]
+    below = parts[1].subplots(len(heights), len(names), squeeze=False, height_ratios=heights)
     for column, name in enumerate(names):
         predicted, truth = comparison.predicted[name], comparison.truth[name]
         whole = paint_errors(photo_HW3, predicted, truth)
-        window = _densest(truth | predicted, photo_HW3.shape[1] // 5)
         _show(below[0, column], whole, f"{name}  {(scores or {}).get(name, '')}")
+        if not zoom:
+            continue
+        window = _densest(truth | predicted, photo_HW3.shape[1] // 5)
         _show(below[1, column], paint_errors(photo_HW3, predicted, truth, dim=0.8)[window], "")
         top, left = window[0].start, window[1].start
         _frame(below[0, column], left, top, window[1].stop - left, window[0].stop - top)

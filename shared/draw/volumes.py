@@ -76,9 +76,10 @@ def draw_volume_agreement(
     Args:
         volumes: fluid -> prediction -> (true, predicted), each ``[N]``.
         path: picture to write.
-        unit: ``"mm^3"`` or ``"voxels"``; where volumes differ much, scales are linear near 0 and logarithmic above.
+        unit: ``"mm^3"`` or ``"voxels"``, "" where the panels' names say it; where volumes differ much,
+            scales are linear near 0 and logarithmic above.
     """
-    shown = unit.replace("mm^3", "mm\N{SUPERSCRIPT THREE}")
+    shown = f" ({unit})".replace("mm^3", "mm\N{SUPERSCRIPT THREE}") if unit else ""
     figure, axes = subplots(1, len(volumes), width=max(7.0, 4.6 * len(volumes)), height=4.9)
     for axis, (fluid, by_prediction) in zip(axes.flat, volumes.items(), strict=True):
         pairs = np.concatenate([np.concatenate(pair) for pair in by_prediction.values()] or [np.zeros(0)])
@@ -90,7 +91,7 @@ def draw_volume_agreement(
         for position, (prediction, (true_N, predicted_N)) in enumerate(by_prediction.items()):
             colour = line_colour_of(fluid, 0) if len(by_prediction) == 1 else LINES[position % len(LINES)]
             axis.plot(true_N, predicted_N, "o", color=colour, markersize=5, alpha=0.75, label=prediction)
-        axis.set(title=fluid, xlabel=f"true ({shown})", ylabel=f"predicted ({shown})")
+        axis.set(title=fluid, xlabel=f"true{shown}", ylabel=f"predicted{shown}")
         if logarithmic:
             ticks = [0.0, *(10.0 ** np.arange(np.ceil(np.log10(2 * linear)), np.log10(top)))]
             axis.set_xscale("symlog", linthresh=linear)

@@ -1,0 +1,89 @@
+"""What evaluation scores: a part of the model's own data set, and other data sets beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.datalist import Item, make_datalist
+from scripts.entry import CUP, DISC
+from scripts.phantoms import is_phantom
+from scripts.sources import AUTO, read_source
+from shared.data.splits import choose_split
+from shared.errors import ConfigError, DataError
+
+ReaderMasks = dict[str, dict[str, dict[str, str]]]
+FEWEST_READERS = 2
+
+
+def gather(
+    datalist: Mapping[str, Sequence[Mapping[str, Any]]],
+    *,
+    split: str,
+    ckpt_path: str | Path,
+    dataset_dir: str | Path,
+    data_sets: Mapping[str, str] | None = None,
+    classes: Sequence[str] = (DISC,),
+) -> list[Item]:
+    """Items to score, each with ``data_set`` (its name in the report) and ``phantom``.
+
+    Of the model's own data set the part ``split``; of every other one all photographs, whatever part its source has
+    them in: the model was trained on none. Photographs that it was trained on are refused in all of them
+    (`shared.data.splits.check_unseen`).
+
+    Args:
+        datalist: of the model's own data set, as `make_datalist` made it.
+        split: its part.
+        ckpt_path: the model's weights, with its `split.json` beside them.
+        dataset_dir: the own data set's folder.
+        data_sets: others: name in the report -> folder; sources are recognised by their layout.
+        classes: what the model finds; of a data set without cup masks the disc alone is scored.
+
+    Raises:
+        ConfigError: a name that is given twice.
+        DataError: a folder of no known layout; photographs that the model was trained on.
+    """
+    own = choose_split(datalist, split=split, ckpt_path=ckpt_path)
+    phantom = is_phantom(Path(dataset_dir))
+    name = "phantoms" if phantom else str(own[0]["source"])
+    items = [dict(item) | {"data_set": name, "phantom": phantom} for item in own]
+    for other, folder in (data_sets or {}).items():
+        if other == name:
+            raise ConfigError(
+                f"two data sets are called {other!r}: {dataset_dir} and {folder}",
+                expected="a name of its own for each",
+                fix="give the one in `data_sets` another name",
+            )
+        lists = make_datalist(folder, split="seeded", validation_fraction=0.0)
+        together: list[Item] = [item for members in lists.values() for item in members]
+        chosen = choose_split({"test": together}, split="test", ckpt_path=ckpt_path)
+        about = {"data_set": other, "phantom": is_phantom(Path(folder))}
+        items += [dict(item) | about for item in chosen]
+    if CUP in classes and not any(item[CUP] for item in items):
+        raise DataError(
+            f"no photograph of {', '.join(dict.fromkeys(item['data_set'] for item in items))} has a mask of its cup",
+            expected="cup masks for a model that finds the cup, in one data set at least",
+            fix="add a data set that has them with --data_sets, or evaluate a model of the disc alone",
+        )
+    return items
+
+
+def reader_masks(
+    dataset_dir: str | Path, *, source: str = AUTO, data_sets: Mapping[str, str] | None = None
+) -> ReaderMasks:
+    """Mask files by photograph's file, expert and kind, of photographs that two experts or more have outlined.
+
+    An average or a consensus is no expert.
+    """
+    masks: ReaderMasks = {}
+    for folder, layout in ((str(dataset_dir), source), *((folder, AUTO) for folder in (data_sets or {}).values())):
+        for entry in read_source(folder, source=layout).entries:
+            experts = {
+                reader: {kind: str(path) for kind, path in kinds.items()}
+                for reader, kinds in sorted(entry.masks.items())
+                if reader.startswith("expert") and DISC in kinds
+            }
+            if len(experts) >= FEWEST_READERS:
+                masks[str(entry.image)] = experts
+    return masks
