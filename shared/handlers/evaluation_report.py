@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +13,14 @@ from ignite.engine import Engine, Events
 
 from shared.draw.panels import Comparison
 from shared.errors import DataError
-from shared.metrics.histogram import ScoreHistogram, score_histogram
+from shared.metrics.histogram import LEVELS, ScoreHistogram, score_histogram
 from shared.metrics.outcome import Outcome, outcomes_of
 from shared.metrics.overlap import Overlap, count_overlap, dice
+from shared.report.calibration import grade_calibration_rows, mask_calibration_rows
 from shared.report.display import display_photograph
 from shared.report.evaluation import write_evaluation
 from shared.report.experts import ExpertUse, expert_use
+from shared.report.figures import draw_comparisons
 from shared.report.measures import GradeAnswers, MaskCounts, Row, grade_rows, mask_rows
 from shared.tasks import Task, TaskList, parse_tasks
 
@@ -39,8 +41,11 @@ class EvaluationReport:
 
     Numbers come for the set and, where some of its photographs show an eye of the official training parts (``leaks``),
     for the others beside it (`shared.report.evaluation.LEAK_FREE_NOTE`). Unlabelled (photograph, task) pairs never
-    count. Definitions are written into ``metrics.json`` (`shared.report.measures.DEFINITIONS`). One process only.
-    Memory: half a megabyte per photograph and mask task, and about 3 MB per photograph with masks for the pictures.
+    count, nor do pixels that the truth leaves out. Definitions are written into ``metrics.json``
+    (`shared.report.measures.DEFINITIONS`). One process only. Memory: 8 bytes per photograph, mask task and level (half
+    a megabyte), and about 3 MB per photograph with masks for the pictures.
+
+    A subclass adds measures (`measure`), columns (`columns`) and draws other pictures (`draw_pictures`).
 
     Writes into ``output_dir``: ``metrics.json``, ``metrics.csv``, ``per_photograph.csv``, ``expert_use.csv`` (for
     networks with experts) and ``figures/``.
@@ -57,7 +62,16 @@ class EvaluationReport:
         means: name -> mask tasks whose mean is reported; by default ``mean`` of all.
         pictures: photographs drawn against their truth, spread from the worst to the best mean Dice; 0 for none.
         figures: False to draw nothing.
+        about: what every number depends on, such as how a border is counted; named in titles and beside the numbers.
+        levels: of the scores' histograms.
     """
+
+    # Grades 0, 1, 2, ... are in order: far off is worse than next to it.
+    ordered: ClassVar[bool] = True
+    # Of measures that a subclass adds.
+    definitions: ClassVar[Mapping[str, str]] = {}
+    # Printed tables; None: `shared.report.evaluation.TABLES`.
+    tables: ClassVar[Mapping[str, Mapping[str, str]] | None] = None
 
     def __init__(
         self,
@@ -72,6 +86,8 @@ class EvaluationReport:
         means: Mapping[str, Sequence[str]] | None = None,
         pictures: int = 3,
         figures: bool = True,
+        about: Mapping[str, Any] | None = None,
+        levels: int = LEVELS,
     ) -> None:
         self.tasks: TaskList = parse_tasks(tasks)
         self.output_dir, self.split = Path(output_dir), split
@@ -81,6 +97,7 @@ class EvaluationReport:
         self.provenance = dict(provenance or {})
         self.means = dict(means) if means is not None else {"mean": [task.name for task in self.tasks.masks]}
         self.pictures, self.figures = pictures, figures
+        self.about, self.levels = dict(about or {}), levels
         self.kept: list[Kept] = []
         self.rows: list[Row] = []
 
@@ -101,20 +118,35 @@ class EvaluationReport:
         """Take in one photograph; its maps are reduced to histograms and a small picture at once."""
         histograms, overlaps = {}, {}
         predicted, truth = {}, {}
+        inside: Any
         for position, task in enumerate(self.tasks.masks):
             if outcome.labelled_T[self.tasks.index(task.name)]:
                 assert outcome.scores_SHW is not None
                 assert outcome.truth_SHW is not None
                 scores_HW, truth_HW = outcome.scores_SHW[position], outcome.truth_SHW[position]
-                histograms[task.name] = score_histogram(scores_HW, truth_HW)
                 predicted[task.name], truth[task.name] = scores_HW > self.thresholds[task.name], truth_HW
-                overlaps[task.name] = count_overlap(predicted[task.name], truth_HW)
-        comparison = None
-        if histograms and self.figures and self.pictures:
-            photo_HW3 = display_photograph(outcome, size=next(iter(truth.values())).shape)
-            comparison = Comparison(outcome.name, photo_HW3, predicted, truth).shrunk(960)
-        slim = outcome._replace(scores_SHW=None, truth_SHW=None, image_3HW=None)
+                inside = ... if outcome.counted_SHW is None else outcome.counted_SHW[position]
+                histograms[task.name] = score_histogram(scores_HW[inside], truth_HW[inside], bins=self.levels)
+                overlaps[task.name] = count_overlap(predicted[task.name][inside], truth_HW[inside])
+        drawn = histograms and self.figures and self.pictures
+        comparison = self.compare(outcome, predicted, truth) if drawn else None
+        slim = outcome._replace(scores_SHW=None, truth_SHW=None, counted_SHW=None, image_3HW=None)
         self.kept.append(Kept(slim, histograms, overlaps, comparison))
+
+    def compare(
+        self, outcome: Outcome, predicted: Mapping[str, npt.NDArray], truth: Mapping[str, npt.NDArray]
+    ) -> Comparison | None:
+        """What is kept of a photograph with masks, to draw it at the end."""
+        photo_HW3 = display_photograph(outcome, size=next(iter(truth.values())).shape)
+        return Comparison(outcome.name, photo_HW3, predicted, truth).shrunk(960)
+
+    def columns(self, kept: Kept) -> dict[str, Any]:
+        """More columns of a photograph's line in ``per_photograph.csv``."""
+        return {}
+
+    def draw_pictures(self, folder: Path) -> None:
+        """Photographs with what was found in them."""
+        draw_comparisons(self, folder)
 
     def finish(self, engine: Engine | None = None) -> None:
         """Compute, write, draw and print; an engine's metrics get the numbers of all photographs, for tracking.
@@ -122,7 +154,7 @@ class EvaluationReport:
         Raises:
             DataError: where no photograph came, or none was labelled.
         """
-        if not any(kept.outcome.labelled_T.any() for kept in self.kept):
+        if not any(self.is_labelled(kept.outcome) for kept in self.kept):
             raise DataError(
                 f"split {self.split!r}: {len(self.kept)} photographs, none of them labelled for any task",
                 expected="photographs with masks or grades",
@@ -133,6 +165,10 @@ class EvaluationReport:
             numbers = {f"{row.metric}_{row.task}": row.value for row in self.rows if row.subset == ALL}
             engine.state.metrics |= {name: value for name, value in numbers.items() if np.isfinite(value)}
         print(write_evaluation(self), flush=True)
+
+    def is_labelled(self, outcome: Outcome) -> bool:
+        """Whether any truth of the photograph is known."""
+        return bool(outcome.labelled_T.any())
 
     def subsets(self) -> dict[str, npt.NDArray[np.bool_]]:
         """Which photographs ``[N]`` belong to each reported set."""
@@ -146,26 +182,19 @@ class EvaluationReport:
         masked = [item for item in kept if item.histograms]
         names = [task.name for task in self.tasks.grades]
         graded = [item for item in kept if any(item.outcome.labelled_T[self.tasks.index(name)] for name in names)]
-        arguments = {"samples": self.samples, "seed": self.seed}
+        arguments: dict[str, Any] = {"subset": subset, "samples": self.samples, "seed": self.seed}
+        counts = {task.name: self.counts(masked, task.name) for task in self.tasks.masks}
+        answers = {name: self.answers(graded, name) for name in names}
         return [
-            *mask_rows(
-                {task.name: self._counts(masked, task.name) for task in self.tasks.masks},
-                subset=subset,
-                means=self.means,
-                photographs=len(masked),
-                **arguments,
-            ),
-            *grade_rows(
-                {name: self.answers(graded, name) for name in names},
-                subset=subset,
-                photographs=len(graded),
-                **arguments,
-            ),
+            *mask_rows(counts, means=self.means, photographs=len(masked), **arguments),
+            *mask_calibration_rows(counts, photographs=len(masked), **arguments),
+            *grade_rows(answers, photographs=len(graded), ordered=self.ordered, **arguments),
+            *grade_calibration_rows(answers, photographs=len(graded), **arguments),
         ]
 
     def pooled_histograms(self) -> dict[str, ScoreHistogram]:
         """Pooled over all photographs, by mask task with a labelled photograph: what thresholds are chosen by."""
-        counts = {task.name: self._counts(self.kept, task.name) for task in self.tasks.masks}
+        counts = self.all_counts()
         return {name: count.histogram_NL.pooled() for name, count in counts.items() if len(count.photographs_N)}
 
     def answers(self, kept: Sequence[Kept], task: str) -> GradeAnswers:
@@ -187,6 +216,10 @@ class EvaluationReport:
         answers = {task.name: self.answers(self.kept, task.name) for task in self.tasks.grades}
         return {name: answer for name, answer in answers.items() if len(answer.truth_N)}
 
+    def all_counts(self) -> dict[str, MaskCounts]:
+        """By mask task."""
+        return {task.name: self.counts(self.kept, task.name) for task in self.tasks.masks}
+
     def gate_weights(self) -> tuple[npt.NDArray | None, npt.NDArray[np.bool_]]:
         """``[N, T, E]``, ``None`` for networks without experts, and which pairs ``[N, T]`` are labelled."""
         labelled_NT = np.array([kept.outcome.labelled_T for kept in self.kept])
@@ -202,7 +235,8 @@ class EvaluationReport:
         """Dice of one photograph by labelled mask task, at the thresholds in use."""
         return {task: float(dice(overlap)) for task, overlap in kept.overlaps.items()}
 
-    def _counts(self, kept: Sequence[Kept], task: str) -> MaskCounts:
+    def counts(self, kept: Sequence[Kept], task: str) -> MaskCounts:
+        """Histograms and overlaps of the photographs among ``kept`` that are labelled for ``task``."""
         chosen = [index for index, item in enumerate(kept) if task in item.histograms]
         histograms = [kept[index].histograms[task] for index in chosen]
         overlaps = np.asarray([kept[index].overlaps[task] for index in chosen], np.float64).reshape(-1, 3)

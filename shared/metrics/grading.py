@@ -24,6 +24,25 @@ def accuracy(confusion: npt.ArrayLike) -> Floats:
     return _ratio(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum((-2, -1)))
 
 
+def balanced_accuracy(confusion: npt.ArrayLike) -> Floats:
+    """Macro recall: the share of right ones of each class, mean over the classes that ``[..., K, K]`` has in truth.
+
+    NaN without photographs. The same as scikit-learn's `balanced_accuracy_score`.
+    """
+    confusion = np.asarray(confusion, np.float64)
+    return mean_of_defined(_ratio(np.diagonal(confusion, axis1=-2, axis2=-1), confusion.sum(-1)), axis=-1)
+
+
+def macro_f1(confusion: npt.ArrayLike) -> Floats:
+    """F1 of each class, mean over the classes that ``[..., K, K]`` has in truth or prediction; NaN without photographs.
+
+    The same as scikit-learn's `f1_score(average="macro")`.
+    """
+    confusion = np.asarray(confusion, np.float64)
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
+    return mean_of_defined(_ratio(2 * hits, confusion.sum(-1) + confusion.sum(-2)), axis=-1)
+
+
 def quadratic_kappa(confusion: npt.ArrayLike) -> Floats:
     """Cohen's kappa with quadratic weights (i - j)^2, from ``[..., K, K]``.
 

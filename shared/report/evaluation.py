@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from shared.draw.look import titled
 from shared.metrics.overlap import precision, sensitivity
+from shared.report.calibration import DEFINITIONS as CALIBRATION
 from shared.report.experts import ExpertUse, expert_rows
 from shared.report.figures import draw_evaluation
 from shared.report.files import write_csv, write_json
@@ -31,17 +33,33 @@ MASK_COLUMNS = {
     "AUPR-11": "aupr_11",
     "AUPR-33": "aupr_33",
 }
-GRADE_COLUMNS = {"accuracy": "accuracy", "joint accuracy": "joint_accuracy", "kappa": "kappa", "AUROC": "auroc"}
+GRADE_COLUMNS = {
+    "accuracy": "accuracy",
+    "balanced accuracy": "balanced_accuracy",
+    "macro F1": "macro_f1",
+    "joint accuracy": "joint_accuracy",
+    "kappa": "kappa",
+    "AUROC": "auroc",
+}
+BOX_COLUMNS = {"mean IoU": "box_iou", "IoU >= 0.5": "box_accuracy_50", "IoU >= 0.75": "box_accuracy_75"}
+CALIBRATION_COLUMNS = {"ECE": "ece", "Brier": "brier", "NLL": "nll"}
+TABLES: dict[str, dict[str, str]] = {
+    "Masks, pixels pooled": MASK_COLUMNS,
+    "Grades": GRADE_COLUMNS,
+    "Boxes": BOX_COLUMNS,
+    "Calibration": CALIBRATION_COLUMNS,
+}
 
 
 def write_evaluation(report: EvaluationReport) -> str:
     """Write every file of the report and return the text to print."""
-    folder, phantom = report.output_dir, bool(report.provenance.get("phantom"))
+    folder, phantom, about = report.output_dir, bool(report.provenance.get("phantom")), report.about
     use = report.use_of_experts()
     write_json(
         folder / "metrics.json",
         {
             "split": report.split,
+            "about": about,
             "provenance": report.provenance,
             "photographs": {name: int(where_N.sum()) for name, where_N in report.subsets().items()},
             "thresholds": report.thresholds,
@@ -49,10 +67,10 @@ def write_evaluation(report: EvaluationReport) -> str:
             "bootstrap": {"samples": report.samples, "seed": report.seed, "confidence": 0.95},
             "metrics": [row._asdict() for row in report.rows],
             "confusion": {name: answer.confusion() for name, answer in report.all_answers().items()},
-            "definitions": DEFINITIONS | ({"official-leak-free": LEAK_FREE_NOTE} if len(report.subsets()) > 1 else {}),
+            "definitions": definitions(report),
         },
     )
-    write_csv(folder / "metrics.csv", [row._asdict() for row in report.rows], ROW_COLUMNS)
+    write_csv(folder / "metrics.csv", [row._asdict() | about for row in report.rows], (*ROW_COLUMNS, *about))
     rows = photograph_rows(report)
     write_csv(folder / "per_photograph.csv", rows, list(dict.fromkeys(key for row in rows for key in row)))
     if use is not None:
@@ -60,7 +78,8 @@ def write_evaluation(report: EvaluationReport) -> str:
         write_csv(folder / "expert_use.csv", use_rows, list(use_rows[0]))
     if report.figures:
         draw_evaluation(report, use)
-    tables = [*evaluation_tables(report.rows, report.split, phantom=phantom), *_use_table(report, use, phantom)]
+    tables = evaluation_tables(report.rows, report.split, phantom=phantom, about=about, tables=report.tables or TABLES)
+    tables = [*tables, *_use_table(report, use, phantom)]
     notes = [LEAK_FREE_NOTE] if len(report.subsets()) > 1 else []
     if report.not_chosen:
         notes.append(f"No threshold was chosen for {', '.join(report.not_chosen)}: 0.5 is used.")
@@ -71,14 +90,35 @@ def write_evaluation(report: EvaluationReport) -> str:
     )
 
 
-def evaluation_tables(rows: list[Row], split: str, *, phantom: bool = False) -> list[str]:
-    """The tables to print: masks and grades, one line per task and subset."""
-    tables = []
-    for label, columns in (("Masks, pixels pooled", MASK_COLUMNS), ("Grades", GRADE_COLUMNS)):
+def definitions(report: EvaluationReport) -> dict[str, str]:
+    """What every number of the report means."""
+    exact = DEFINITIONS["average_precision"].replace("65535", str(report.levels - 1))
+    subsets = {"official-leak-free": LEAK_FREE_NOTE} if len(report.subsets()) > 1 else {}
+    return DEFINITIONS | CALIBRATION | {"average_precision": exact} | dict(report.definitions) | subsets
+
+
+def evaluation_tables(
+    rows: list[Row],
+    split: str,
+    *,
+    phantom: bool = False,
+    about: Mapping[str, Any] | None = None,
+    tables: Mapping[str, Mapping[str, str]] = TABLES,
+) -> list[str]:
+    """The tables to print, of masks, grades, boxes and calibration: one line per task and subset.
+
+    Args:
+        about: named in the titles.
+        tables: title -> column -> metric; the title of a table of masks begins so.
+    """
+    made = []
+    facts = "".join(f", {name} {value}" for name, value in (about or {}).items())
+    for label, columns in tables.items():
+        of_masks = label.startswith("Masks")
         wanted = {metric: column for column, metric in columns.items()}
         lines: dict[tuple[str, str], dict[str, Row]] = {}
         for row in rows:
-            if row.metric in wanted or (row.metric == "threshold" and columns is MASK_COLUMNS):
+            if row.metric in wanted or (row.metric == "threshold" and of_masks):
                 lines.setdefault((row.task, row.subset), {})[row.metric] = row
         if not lines:
             continue
@@ -86,13 +126,13 @@ def evaluation_tables(rows: list[Row], split: str, *, phantom: bool = False) -> 
         table = []
         order = list(dict.fromkeys(task for task, _ in lines))
         for (task, subset), line in sorted(lines.items(), key=lambda item: order.index(item[0][0])):
-            cells = [_cell(line.get(columns[column]), exact=column in ("Dice", *GRADE_COLUMNS)) for column in used]
-            if columns is MASK_COLUMNS:
+            cells = [_cell(line.get(columns[column]), exact=not of_masks or "Dice" in column) for column in used]
+            if of_masks:
                 cells.append(number(line["threshold"].value) if "threshold" in line else "")
             table.append([task, subset, next(iter(line.values())).n, *cells])
-        heads = ["task", "photographs", "n", *used, *(["threshold"] if columns is MASK_COLUMNS else [])]
-        tables.append(format_table(heads, table, title=titled(f"{label}, split {split!r}", phantom=phantom)))
-    return tables
+        heads = ["task", "photographs", "n", *used, *(["threshold"] if of_masks else [])]
+        made.append(format_table(heads, table, title=titled(f"{label}, split {split!r}{facts}", phantom=phantom)))
+    return made
 
 
 def photograph_rows(report: EvaluationReport) -> list[dict[str, Any]]:
@@ -122,7 +162,7 @@ def photograph_rows(report: EvaluationReport) -> list[dict[str, Any]]:
         if outcome.gate_weights_TE is not None:
             for name, weights_E in zip(report.tasks.names, outcome.gate_weights_TE, strict=True):
                 row[f"{name}_experts"] = " ".join(str(expert) for expert in np.flatnonzero(weights_E > 0))
-        rows.append(row)
+        rows.append(row | report.columns(kept))
     return rows
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from shared.draw.calibration import draw_reliability
 from shared.draw.curves import draw_precision_recall
 from shared.draw.matrices import draw_confusion_matrices, draw_expert_use, draw_routing
 from shared.draw.panels import draw_comparison
 from shared.metrics.histogram import LEVELS, precision_recall
 from shared.metrics.outcome import Outcome
+from shared.report.calibration import reliabilities
 from shared.report.experts import ExpertUse
 from shared.report.files import safe_name
 from shared.report.table import number
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def draw_evaluation(report: EvaluationReport, use: ExpertUse | None) -> None:
-    """Curves, confusion matrices, expert use, routing, and photographs against their truth."""
+    """Curves, confusion matrices, reliability, expert use, routing, and photographs against their truth."""
     folder, phantom = report.output_dir / "figures", bool(report.provenance.get("phantom"))
     values = {(row.task, row.metric): row.value for row in report.rows if row.subset == "all"}
     pooled = report.pooled_histograms()
@@ -41,9 +44,19 @@ def draw_evaluation(report: EvaluationReport, use: ExpertUse | None) -> None:
             folder / "confusion.png",
             title=f"Grades, split {report.split!r}",
             subtitles={
-                name: f"accuracy {number(values[name, 'accuracy'])}, quadratic kappa {number(values[name, 'kappa'])}"
+                name: f"accuracy {number(values[name, 'accuracy'])}"
+                + (f", quadratic kappa {number(values[name, 'kappa'])}" if report.ordered else "")
                 for name in answers
             },
+            phantom=phantom,
+        )
+    known = reliabilities(answers, report.all_counts())
+    if known:
+        draw_reliability(
+            known,
+            folder / "reliability.png",
+            errors={name: values[name, "ece"] for name in known},
+            title=f"Reliability, split {report.split!r}",
             phantom=phantom,
         )
     weights_NTE, _ = report.gate_weights()
@@ -57,6 +70,12 @@ def draw_evaluation(report: EvaluationReport, use: ExpertUse | None) -> None:
             names=[kept.outcome.name for kept in report.kept],
             phantom=phantom,
         )
+    report.draw_pictures(folder)
+
+
+def draw_comparisons(report: EvaluationReport, folder: Path) -> None:
+    """Photographs with masks against their truth, from the worst to the best mean Dice."""
+    phantom = bool(report.provenance.get("phantom"))
     for stale in folder.glob("compare_*.png"):
         stale.unlink()
     pictured = [kept for kept in report.kept if kept.comparison is not None]

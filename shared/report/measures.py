@@ -27,7 +27,14 @@ OVERLAPS: dict[str, Callable[[Overlap], Floats]] = {
     "sensitivity": overlap.sensitivity,
     "precision": overlap.precision,
 }
-MASK_METRICS = (*OVERLAPS, "average_precision", "aupr_11", "aupr_33", "dice_per_photograph")
+PER_PHOTOGRAPH = {"dice_per_photograph": overlap.dice, "iou_per_photograph": overlap.iou}
+MASK_METRICS = (*OVERLAPS, "average_precision", "aupr_11", "aupr_33", *PER_PHOTOGRAPH)
+GRADE_METRICS: dict[str, Callable[[npt.ArrayLike], Floats]] = {
+    "accuracy": grading.accuracy,
+    "balanced_accuracy": grading.balanced_accuracy,
+    "macro_f1": grading.macro_f1,
+    "kappa": grading.quadratic_kappa,
+}
 DEFINITIONS = {
     "dice": "pixels pooled over photographs: 2 hit / (2 hit + miss + false alarm); a photograph without the lesion "
     "counts with its false alarms; 1 where truth and prediction of the whole set are empty",
@@ -39,8 +46,11 @@ DEFINITIONS = {
     "nothing is predicted (as M2MRF and HRDecoder): several points above average_precision; compare only with the same",
     "aupr_33": "the same with 33 thresholds (as the IDRiD challenge)",
     "dice_per_photograph": "mean over photographs; an empty truth counts 1 if the prediction is empty too, else 0",
+    "iou_per_photograph": "mean over photographs, empty ones as in dice_per_photograph",
     "threshold": "probability above which a pixel belongs to the mask",
     "accuracy": "share of photographs with the right grade",
+    "balanced_accuracy": "macro recall: share of right ones of each class, mean over the classes that occur in truth",
+    "macro_f1": "F1 of each class, mean over the classes that occur in truth or prediction",
     "joint_accuracy": "share of photographs, graded for all grade tasks, where all grades are right",
     "kappa": "Cohen's kappa with quadratic weights; undefined where all photographs have one grade and get it",
     "auroc": "one grade against the rest, unweighted mean over grades that some but not all photographs have",
@@ -139,11 +149,17 @@ def _mask_values(counts: MaskCounts, weights_BN: Floats) -> dict[str, tuple[floa
             float(aupr(pooled, thresholds)),
             _resampled_aupr(weights_BN, histogram_NL, thresholds),
         )
-    dice_N = overlap.dice(each)
-    drawn_B = weights_BN.sum(1)
-    mean_B = np.divide(weights_BN @ dice_N, drawn_B, out=np.full(len(drawn_B), np.nan), where=drawn_B > 0)
-    values["dice_per_photograph"] = (float(dice_N.mean()), mean_B)
+    for name, function in PER_PHOTOGRAPH.items():
+        value_N = function(each)
+        values[name] = (float(value_N.mean()), resampled_mean(weights_BN, value_N))
     return values
+
+
+def resampled_mean(weights_BN: Floats, values_N: npt.ArrayLike) -> Floats:
+    """Mean of every resample ``[B]``; NaN where it drew none of these photographs."""
+    drawn_B = weights_BN.sum(1)
+    total_B = resampled_sum(weights_BN, np.asarray(values_N, np.float64))
+    return np.divide(total_B, drawn_B, out=np.full(len(drawn_B), np.nan), where=drawn_B > 0)
 
 
 def _resampled_aupr(weights_BN: Floats, histogram_NL: ScoreHistogram, count: int) -> Floats:
@@ -157,9 +173,13 @@ def _resampled_aupr(weights_BN: Floats, histogram_NL: ScoreHistogram, count: int
 
 
 def grade_rows(
-    answers: Mapping[str, GradeAnswers], *, subset: str, photographs: int, samples: int, seed: int
+    answers: Mapping[str, GradeAnswers], *, subset: str, photographs: int, samples: int, seed: int, ordered: bool = True
 ) -> list[Row]:
-    """Accuracy, quadratic kappa and AUROC of every grade task, and the joint accuracy of two or more tasks."""
+    """Accuracy, plain and macro, quadratic kappa and AUROC of every grade task; joint accuracy of two or more tasks.
+
+    ``ordered`` is False where classes have no order: a quadratic kappa would mean nothing, and is left out.
+    """
+    metrics = {name: function for name, function in GRADE_METRICS.items() if ordered or name != "kappa"}
     weights_BN = resample(photographs, samples=samples, seed=seed)
     rows = []
     correct = np.ones(photographs, bool)
@@ -178,16 +198,14 @@ def grade_rows(
         own_BN = weights_BN[:, photographs_N]
         cells_NC = np.eye(classes**2)[truth_N * classes + predicted_N]
         confusion_BKK = resampled_sum(own_BN, cells_NC).reshape(-1, classes, classes)
-        for metric, function in (("accuracy", grading.accuracy), ("kappa", grading.quadratic_kappa)):
+        for metric, function in metrics.items():
             value = float(function(answer.confusion()))
             rows.append(Row(subset, task, metric, value, *interval(function(confusion_BKK)), count))
         area = grading.auroc(probabilities_NK, truth_N)
         limits = interval(grading.resampled_auroc(probabilities_NK, truth_N, own_BN))
         rows.append(Row(subset, task, "auroc", area, *limits, count))
     if len(answers) > 1 and graded.any():
-        own_BN = weights_BN[:, graded]
-        drawn_B = own_BN.sum(1)
-        joint_B = np.divide(own_BN @ correct[graded], drawn_B, out=np.full(len(drawn_B), np.nan), where=drawn_B > 0)
+        joint_B = resampled_mean(weights_BN[:, graded], correct[graded])
         name = "+".join(answers)
         value = float(correct[graded].mean())
         rows.append(Row(subset, name, "joint_accuracy", value, *interval(joint_B), int(graded.sum())))

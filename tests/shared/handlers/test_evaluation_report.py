@@ -179,7 +179,7 @@ def test_the_printed_table(tmp_path, capsys):
     )
     run(report, photographs(6))
     printed = capsys.readouterr().out
-    assert printed.count("PHANTOM DATA: ") == 3
+    assert printed.count("PHANTOM DATA: ") == 4
     lines = [line.split()[:4] for line in printed.splitlines()]
     assert ["MA", "all", "6"] in [line[:3] for line in lines]
     assert ["MA", "official-leak-free", "3"] in [line[:3] for line in lines]
@@ -220,3 +220,40 @@ def test_nothing_to_evaluate_is_an_error(tmp_path):
     with pytest.raises(DataError, match="split 'test': 0 photographs"):
         report.finish()
     assert not list(tmp_path.iterdir())
+
+
+def test_pixels_that_do_not_count_change_nothing(tmp_path):
+    """Half of every photograph is left out; the rest is measured as if it were all."""
+    pairs, halves = photographs(4), photographs(4)
+    for (_, batch), (output, half) in zip(pairs, halves, strict=True):
+        batch["counted"] = torch.zeros_like(batch["masks"])
+        batch["counted"][..., :30] = 1
+        output["pred"], half["masks"] = output["pred"][..., :30], half["masks"][..., :30]
+    rows, expected = (
+        run(EvaluationReport(TASKS, output_dir=tmp_path / name, split="test", samples=20, figures=False), some)
+        for name, some in (("counted", pairs), ("cut", halves))
+    )
+    assert rows["all", "MA", "dice"] == expected["all", "MA", "dice"]
+    assert rows["all", "MA", "ece"] == expected["all", "MA", "ece"]
+
+
+def test_calibration_and_macro_measures_are_among_the_rows(finished):
+    for task in ("RG", "MER", "MA", "OD"):
+        for metric in ("ece", "brier", "nll"):
+            row = finished.rows["all", task, metric]
+            assert row.low <= row.high
+            assert row.value > 0
+    assert finished.rows["all", "RG", "balanced_accuracy"].value > 0
+    assert (finished.folder / "figures" / "reliability.png").is_file()
+
+
+def test_what_numbers_depend_on_stands_beside_them(tmp_path, capsys):
+    class Unordered(EvaluationReport):
+        ordered = False
+
+    report = Unordered(TASKS, output_dir=tmp_path, split="test", samples=0, figures=False, about={"border": "ignored"})
+    rows = run(report, photographs(4))
+    assert {row["border"] for row in csv.DictReader((tmp_path / "metrics.csv").open())} == {"ignored"}
+    assert json.loads((tmp_path / "metrics.json").read_text())["about"] == {"border": "ignored"}
+    assert "split 'test', border ignored" in capsys.readouterr().out
+    assert not any(metric == "kappa" for _, _, metric in rows)

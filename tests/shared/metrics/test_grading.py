@@ -6,8 +6,10 @@ from shared.metrics.bootstrap import resample
 from shared.metrics.grading import (
     accuracy,
     auroc,
+    balanced_accuracy,
     confusion_matrix,
     joint_correct,
+    macro_f1,
     quadratic_kappa,
     resampled_auroc,
 )
@@ -33,6 +35,21 @@ def test_against_scikit_learn(seed):
     assert auroc(probabilities, truth) == pytest.approx(
         reference.roc_auc_score(truth, probabilities, multi_class="ovr", average="macro")
     )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_macro_measures_against_scikit_learn(seed):
+    probabilities, truth = graded(seed, count=25)
+    truth[truth == 1] = 0
+    predicted = probabilities.argmax(1)
+    predicted[predicted == 4] = 3
+    confusion = confusion_matrix(truth, predicted, 5)
+    assert balanced_accuracy(confusion) == pytest.approx(
+        reference.recall_score(truth, predicted, average=None, labels=np.unique(truth)).mean()
+    )
+    assert macro_f1(confusion) == pytest.approx(reference.f1_score(truth, predicted, average="macro"))
+    assert balanced_accuracy(np.stack([confusion] * 2)).shape == (2,)
+    assert np.isnan(balanced_accuracy(np.zeros((3, 3))))
 
 
 def test_auroc_with_equal_scores():

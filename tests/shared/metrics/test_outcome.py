@@ -75,3 +75,24 @@ def test_an_engine_that_does_not_decollate_is_told_so():
     output, batch = example()
     with pytest.raises(ConfigError, match="decollate"):
         outcomes_of(SimpleNamespace(state=SimpleNamespace(output=output, batch=batch)), TASKS)
+
+
+def test_boxes_are_in_pixels_of_the_original_and_the_truth_only_where_there_is_one():
+    output, batch = example(
+        photo_size=torch.tensor([300, 500]), box=torch.tensor([0.1, 0.2, 0.5, 1.0]), has_box=torch.tensor(True)
+    )
+    output["pred_box"] = torch.tensor([10.0, 20.0, 30.0, 40.0])
+    outcome = outcome_of(output, batch, TASKS)
+    np.testing.assert_allclose(outcome.true_box_4, [50, 60, 250, 300], rtol=1e-6)
+    assert outcome.box_4.tolist() == [10, 20, 30, 40]
+    assert outcome.photo_size == (300, 500)
+    assert outcome_of(output, batch | {"has_box": torch.tensor(False)}, TASKS).true_box_4 is None
+    with pytest.raises(ConfigError, match=r"IDRiD_01.*photo_size"):
+        outcome_of(output, batch | {"photo_size": None}, TASKS)
+
+
+def test_pixels_that_do_not_count_come_with_the_truth_of_their_size():
+    output, batch = example(counted=torch.zeros(2, 6, 8), photograph_masks=torch.ones(2, 48, 64))
+    assert not outcome_of(output, batch, TASKS).counted_SHW.any()
+    output["pred"] = torch.rand(2, 48, 64)
+    assert outcome_of(output, batch, TASKS).counted_SHW is None
