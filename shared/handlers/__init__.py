@@ -1,5 +1,6 @@
 """Ignite handlers that MONAI lacks."""
 
+from shared.handlers.average import AverageGradients
 from shared.handlers.checkpoint import RunCheckpoint
 from shared.handlers.ensemble_fit import FitEnsembleWeights
 from shared.handlers.evaluation_report import EvaluationReport
@@ -19,6 +20,7 @@ from shared.handlers.volume_writer import VolumeWriter
 from shared.report.ensemble_weights import read_ensemble_weights
 
 __all__ = [
+    "AverageGradients",
     "EvaluationReport",
     "FinishMultiTask",
     "FinishRun",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import sys
@@ -33,6 +34,12 @@ COMMON = {
     "pretrained": "scratch",
 }
 TINY = {
+    "fundus_od_unet": Tiny(
+        {"image_size": [64, 48], "patch_size": [48, 48], "channels": [4, 4, 4, 4, 4], "batch_size": 2} | COMMON,
+        {"photographs": [8, 8], "scale": 0.05, "seed": 1},
+        "Healthy/Stereo Images/N-1-L.jpg",
+        "/data/discs",
+    ),
     "idrid_moe_mtl": Tiny(
         {"image_size": [64, 80], "backbone": "resnet18", "num_experts": 2, "batch_size": 3, "accumulation_steps": 2}
         | COMMON,
@@ -53,6 +60,12 @@ TINY = {
         {"volumes": [3, 3, 3], "scale": 0.1, "slice_scale": 0.01, "seed": 1},
         "RETOUCH-TrainingSet-Topcon/TRAIN007/oct.mhd",
         "/data/RETOUCH",
+    ),
+    "pets_mtl": Tiny(
+        {"image_size": [64, 64], "channels": [4, 8, 8, 16], "batch_size": 4} | COMMON,
+        {"number": 48, "breeds": 4, "size": 64, "seed": 1},
+        "images",
+        "/data/oxford-iiit-pet",
     ),
 }
 BUNDLES = sorted(path.parents[1].name for path in (REPOSITORY / "bundles").glob("*/configs/train.json"))
@@ -87,7 +100,8 @@ def draw(bundle: str, folder: Path, *, overlay: str = "") -> Path:
     try:
         from scripts.phantoms import make_phantoms
 
-        return make_phantoms(folder, workers=1, progress=False, **TINY[bundle].phantoms)
+        alone = {"workers": 1} if "workers" in inspect.signature(make_phantoms).parameters else {}
+        return make_phantoms(folder, progress=False, **alone, **TINY[bundle].phantoms)
     finally:
         sys.path[:] = path
 
