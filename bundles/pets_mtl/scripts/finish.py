@@ -1,30 +1,40 @@
-"""The end of a run on pets: the best epoch's figures on the validation images."""
+"""The end of a run on pets: the report on its validation images."""
 
 from __future__ import annotations
 
-import csv
-import io
-import math
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from shared.files import write_text
+from scripts.report import PetReport
 from shared.handlers import FinishRun
-from shared.report.files import write_json
+from shared.tasks import Task, parse_tasks
 
 
 class FinishPets(FinishRun):
-    """`FinishRun` that writes the validation metrics of the best weights; arguments as of `FinishRun`."""
+    """`FinishRun` with a `PetReport`, of masks on the network's canvas (evaluation scores at the original size).
+
+    Args:
+        tasks: the task list.
+        border: how the truth counts the trimap's border.
+        more: see `FinishRun`; ``report`` are further arguments of `PetReport`.
+    """
 
     labelled_by = "no validation image is labelled for the tasks"
 
+    def __init__(self, *, tasks: Iterable[Mapping[str, Any] | Task], border: str, **more: Any) -> None:
+        super().__init__(**more)
+        self.tasks, self.border = parse_tasks(tasks), border
+
     def report(self) -> None:
-        """`metrics.json` and `metrics.csv`, and a line for each figure."""
-        self.evaluator.run()
-        figures = {name: value for name, value in self.evaluator.state.metrics.items() if math.isfinite(value)}
-        note = "the epoch was chosen on these images: optimistic"
-        write_json(self.output_dir / "metrics.json", self.provenance | {"split": "validation", "note": note} | figures)
-        table = io.StringIO()
-        csv.writer(table).writerows([["split", "metric", "value"], *(["validation", *row] for row in figures.items())])
-        write_text(self.output_dir / "metrics.csv", table.getvalue())
-        print(
-            "\n" + "\n".join(f"{name:20s} {value:.4f}" for name, value in figures.items()) + f"\n({note})", flush=True
+        """The report on the validation images."""
+        note = "the epoch was chosen on these images: optimistic; masks at the network's size"
+        report = PetReport(
+            self.tasks,
+            output_dir=self.output_dir,
+            split="validation",
+            border=self.border,
+            provenance=self.provenance | {"note": note},
+            **self.report_arguments,
         )
+        self.run_with(report.reset, report.collect)
+        report.finish()
