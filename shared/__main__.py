@@ -32,6 +32,9 @@ COMMANDS = {
     "losses": Command(
         "shared.observatory.command", "losses", "look at losses: one pixel's loss and gradient, surfaces"
     ),
+    "compare": Command(
+        "shared.comparison.command", "compare", "put recorded runs beside each other: tables, curves, one page"
+    ),
     "mlflow": Command("shared.workflow.browse", "browse", "show all runs in the browser"),
 }
 USAGE = 2
@@ -50,8 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     check_flags(name, rest, function)
     import fire
 
-    texts = {key: str for key, parameter in inspect.signature(function).parameters.items() if _is_text(parameter)}
-    function = fire.decorators.SetParseFns(**texts)(function)
+    parameters = inspect.signature(function).parameters
+    parsers = {
+        key: str if _is_text(parameter) else fire.parser.DefaultParseValue for key, parameter in parameters.items()
+    }
+    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters.values()):
+        # The parser of values without a name.
+        function = fire.decorators.SetParseFn(str)(function)
+    function = fire.decorators.SetParseFns(**parsers)(function)
     try:
         fire.Fire(function, command=rest, name=f"python -m shared {name}")
     except EyeBundlesError as error:
@@ -95,7 +104,8 @@ def check_flags(name: str, arguments: Sequence[str], function: Callable[..., obj
             )
         takes_value = "=" not in argument and flag.removeprefix("no") not in switches
         places = [key for key in places if key != flag]
-    if len(values) > len(places):
+    many = any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters.values())
+    if len(values) > len(places) and not many:
         _refuse(
             f"{name} got {' '.join(values[len(places) :])!r} too much\n  expected: {' '.join(map(str.upper, places))}"
         )

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import shared
 from shared.errors import ConfigError
 from shared.observatory.choice import DEFAULT, is_pixelwise, make_losses, split_losses
 from shared.observatory.draw_curves import draw_logit_curves, write_logit_curves
 from shared.observatory.logit_curve import Scene, logit_curve
 from shared.progress import progress_bar
-from shared.workflow.paths import HOME_VARIABLE
+from shared.workflow.paths import home_folder
 
 CURVES, SURFACE, MAPS, WEIGHTS, FEATURES, SINGLE = "curves", "surface", "maps", "weights", "features", "single"
 VIEWS = (CURVES, SURFACE, MAPS, WEIGHTS, FEATURES, SINGLE)
@@ -139,10 +137,7 @@ def curves(text: str, *, folder: Path, scene: Scene) -> list[Path]:
 
 def output_folder(output_dir: str) -> Path:
     """Where pictures go: as given, else runs/losses in `$EYE_BUNDLES_HOME` or the repository."""
-    if output_dir:
-        return Path(output_dir).expanduser().resolve()
-    home = os.environ.get(HOME_VARIABLE) or Path(shared.__file__).parents[1]
-    return Path(home).expanduser().resolve() / "runs" / "losses"
+    return Path(output_dir).expanduser().resolve() if output_dir else home_folder() / "runs" / "losses"
 
 
 def check_counts(counts: Mapping[str, Any]) -> None:

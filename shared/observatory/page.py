@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shared.errors import ConfigError
+from shared.draw.plotly import graph_objects
 from shared.files import write_text
 from shared.observatory.draw_surface import HIGHEST, heights
 from shared.observatory.surface import Surface
@@ -28,14 +28,7 @@ def write_page(surface: Surface, path: str | Path, *, track_N2: Array | None = N
     Raises:
         ConfigError: plotly is not installed.
     """
-    try:
-        import plotly.graph_objects as go
-    except ImportError as error:
-        raise ConfigError(
-            "plotly is not installed, which draws the interactive page",
-            expected="the extra `observatory`",
-            fix="pip install 'monai-eye-bundles[observatory]'; picture and grid are written without it",
-        ) from error
+    go = graph_objects()
     figure = go.Figure()
     raised = heights(surface, track_N2) if track_N2 is not None else {}
     owners: list[int] = []
@@ -62,11 +55,9 @@ def write_page(surface: Surface, path: str | Path, *, track_N2: Array | None = N
 
 
 def _hill(surface: Surface, name: str) -> Any:
-    import plotly.graph_objects as go
-
     values_AB = np.where(np.isfinite(surface.values(name)), surface.values(name), np.nan)
     finite = values_AB[np.isfinite(values_AB)]
     low, high = (float(finite.min()), float(np.percentile(finite, HIGHEST))) if len(finite) else (0.0, 1.0)
-    return go.Surface(
+    return graph_objects().Surface(
         x=surface.alpha_A, y=surface.beta_B, z=values_AB.T, name=name, cmin=low, cmax=high, colorscale="Viridis"
     )

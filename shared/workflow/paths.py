@@ -16,6 +16,7 @@ from typing import Any
 
 from monai.bundle import ConfigWorkflow
 
+import shared
 from shared.files import check_writable
 
 HOME_VARIABLE = "EYE_BUNDLES_HOME"
@@ -54,11 +55,14 @@ def workspace(*, bundle_root: str) -> str:
     Returns:
         `$EYE_BUNDLES_HOME` if set; the repository for a bundle in its `bundles/` folder; else the bundle itself.
     """
-    home = os.environ.get(HOME_VARIABLE)
-    if home:
-        return str(Path(home).expanduser().resolve())
     root = Path(bundle_root).resolve()
-    return str(root.parents[1] if root.parent.name == "bundles" else root)
+    return str(home_folder(otherwise=root.parents[1] if root.parent.name == "bundles" else root))
+
+
+def home_folder(*, otherwise: Path | None = None) -> Path:
+    """`$EYE_BUNDLES_HOME` if set, else the given folder, else the one that holds the package `shared`."""
+    home = os.environ.get(HOME_VARIABLE)
+    return Path(home).expanduser().resolve() if home else otherwise or Path(shared.__file__).resolve().parents[1]
 
 
 def new_run_name() -> str:

@@ -1,0 +1,1 @@
+"""Any recorded runs beside each other, epoch by epoch and photograph by photograph."""
