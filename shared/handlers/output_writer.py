@@ -6,10 +6,14 @@ import json
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
+import numpy.typing as npt
 from ignite.engine import Engine, Events
+from PIL import Image
 
+from shared.files import atomic_write
 from shared.report.files import write_csv, write_json
 from shared.report.names import OutputNames
 from shared.report.table import format_table
@@ -31,7 +35,7 @@ class OutputWriter:
         refused: (path, reason) of pictures that were not read; see `shared.data.listing.find_photographs`.
     """
 
-    folders = "json"
+    folders: ClassVar[str] = "json"
 
     def __init__(
         self,
@@ -126,3 +130,9 @@ class OutputWriter:
     def _remember(self, name: str, findings: Mapping[str, Any]) -> None:
         self.names.remember(name, findings["photograph"])
         self._rows[name] = self.row(name, findings)
+
+
+def write_mask(mask_HW: npt.NDArray[np.bool_], path: str | Path) -> Path:
+    """A mask as 1-bit PNG."""
+    picture = Image.fromarray(np.ascontiguousarray(mask_HW))
+    return atomic_write(path, lambda file: picture.save(file, format="PNG"))

@@ -77,12 +77,12 @@ def edge_distances(found_HW: Mask, truth_HW: Mask) -> tuple[float, float]:
         return NAN, NAN
     rows, columns = np.flatnonzero(either_HW.any(1)), np.flatnonzero(either_HW.any(0))
     # Background around both: a mask that the picture's border cuts has its edge there.
-    pair = [
+    found, truth = (
         torch.from_numpy(np.pad(mask_HW[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], 1))[None, None]
         for mask_HW in (found_HW, truth_HW)
-    ]
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        hd95 = compute_hausdorff_distance(*pair, include_background=True, percentile=95)
-        assd = compute_average_surface_distance(*pair, include_background=True, symmetric=True)
+        hd95 = compute_hausdorff_distance(found, truth, include_background=True, percentile=95)
+        assd = compute_average_surface_distance(found, truth, include_background=True, symmetric=True)
     return float(hd95), float(assd)

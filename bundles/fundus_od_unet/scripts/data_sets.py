@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from scripts.datalist import Item, make_datalist
 from scripts.entry import CUP, DISC
@@ -18,7 +17,7 @@ FEWEST_READERS = 2
 
 
 def gather(
-    datalist: Mapping[str, Sequence[Mapping[str, Any]]],
+    datalist: Mapping[str, list[Item]],
     *,
     split: str,
     ckpt_path: str | Path,
@@ -44,7 +43,7 @@ def gather(
         ConfigError: a name that is given twice.
         DataError: a folder of no known layout; photographs that the model was trained on.
     """
-    own = choose_split(datalist, split=split, ckpt_path=ckpt_path)
+    own = choose_split(datalist=datalist, split=split, ckpt_path=ckpt_path)
     phantom = is_phantom(Path(dataset_dir))
     name = "phantoms" if phantom else str(own[0]["source"])
     items = [dict(item) | {"data_set": name, "phantom": phantom} for item in own]
@@ -57,7 +56,7 @@ def gather(
             )
         lists = make_datalist(folder, split="seeded", validation_fraction=0.0)
         together: list[Item] = [item for members in lists.values() for item in members]
-        chosen = choose_split({"test": together}, split="test", ckpt_path=ckpt_path)
+        chosen = choose_split(datalist={"test": together}, split="test", ckpt_path=ckpt_path)
         about = {"data_set": other, "phantom": is_phantom(Path(folder))}
         items += [dict(item) | about for item in chosen]
     if CUP in classes and not any(item[CUP] for item in items):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,10 +43,11 @@ class Problem(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Photographs sorted by name, and what cannot be used."""
+    """Photographs sorted by name, what cannot be used, and photographs without a disc mask (for inference)."""
 
     entries: list[Entry]
     problems: list[Problem]
+    unmasked: Sequence[Entry] = ()
 
 
 class Mask(NamedTuple):
@@ -105,8 +106,9 @@ def pair(entries: Iterable[Entry], masks: Iterable[Mask]) -> Found:
                 fix="add the mask, or take the photograph out",
             )
             problems.append(Problem("photograph without mask", stem, error))
-    usable = [entry for entry in photographs.values() if any(DISC in kinds for kinds in entry.masks.values())]
-    return Found(sorted(usable, key=lambda entry: entry.name), problems)
+    ordered = sorted(photographs.values(), key=lambda entry: entry.name)
+    usable = [entry for entry in ordered if any(DISC in kinds for kinds in entry.masks.values())]
+    return Found(usable, problems, [entry for entry in ordered if entry not in usable])
 
 
 def pictures(folder: Path) -> Iterator[Path]:

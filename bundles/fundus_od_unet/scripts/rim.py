@@ -52,7 +52,7 @@ def rim_profile(disc_HW: Mask, cup_HW: Mask, *, angles: int = ANGLES) -> RimProf
     rows, columns = np.nonzero(disc_HW)
     longest = float(np.hypot(rows - disc.centre_y, columns - disc.centre_x).max()) + 1
     along_R = (np.arange(int(np.ceil(longest / STEP_PX))) + 0.5) * STEP_PX
-    angle_A = np.arange(angles) * (360 / angles)
+    angle_A = np.arange(angles, dtype=np.float64) * (360 / angles)
     turn_A = np.deg2rad(angle_A)
     row_AR = np.rint(disc.centre_y - np.sin(turn_A)[:, None] * along_R).astype(int)
     column_AR = np.rint(disc.centre_x + np.cos(turn_A)[:, None] * along_R).astype(int)
@@ -60,7 +60,7 @@ def rim_profile(disc_HW: Mask, cup_HW: Mask, *, angles: int = ANGLES) -> RimProf
     inside_AR = (row_AR >= 0) & (row_AR < height) & (column_AR >= 0) & (column_AR < width)
     rim_HW = disc_HW & ~cup_HW
     rim_AR = rim_HW[np.clip(row_AR, 0, height - 1), np.clip(column_AR, 0, width - 1)] & inside_AR
-    return RimProfile(angle_A, rim_AR.sum(1) * STEP_PX)
+    return RimProfile(angle_A, rim_AR.sum(1, dtype=np.float64) * STEP_PX)
 
 
 def quadrant_names(eye: str) -> tuple[str, str, str, str]:
