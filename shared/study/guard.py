@@ -1,4 +1,4 @@
-"""One process per study, and SIGTERM that ends it as Ctrl-C does."""
+"""One process per study, and signals that end it in good order."""
 
 from __future__ import annotations
 
@@ -30,14 +30,15 @@ def only_study(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def sigterm_as_ctrl_c() -> Iterator[None]:
-    """Let SIGTERM interrupt as Ctrl-C does."""
+def signals_as_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM interrupt as Ctrl-C does, and SIGINT even in a background job, which a shell starts ignoring it."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    previous = signal.signal(signal.SIGTERM, interrupt)
+    previous = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -11,7 +11,7 @@ import pytest
 from shared.errors import ConfigError
 from shared.study.command import local_executor
 from shared.study.executor import Job, LocalProcesses
-from shared.study.guard import sigterm_as_ctrl_c
+from shared.study.guard import signals_as_ctrl_c
 from shared.study.state import ERROR_LINE
 from tests.support.bundle import REPOSITORY
 
@@ -139,14 +139,16 @@ def test_a_signal_to_the_group_is_not_shared(tmp_path):
     executor.start(job(tmp_path, "a", "import os; print(os.getsid(0) == os.getpid())"))
     assert wait_for(executor)[0].status == 0
     assert (tmp_path / "a.log").read_text() == "True\n"
-    assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
 
 
-def test_sigterm_interrupts_like_ctrl_c():
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt), sigterm_as_ctrl_c():
-        signal.raise_signal(signal.SIGTERM)
-    assert signal.getsignal(signal.SIGTERM) == before
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("before", [signal.SIG_DFL, signal.SIG_IGN])
+def test_signals_interrupt_like_ctrl_c(number, before, request):
+    was = signal.signal(number, before)
+    request.addfinalizer(lambda: signal.signal(number, was))
+    with pytest.raises(KeyboardInterrupt), signals_as_ctrl_c():
+        signal.raise_signal(number)
+    assert signal.getsignal(number) == before
 
 
 def test_what_counts_as_the_line_of_an_error():
