@@ -2,7 +2,7 @@
 
 from shared.data.bscans import VolumeBatchSampler, labelled_flags, slice_items, training_slices
 from shared.data.dataset import PhotographDataset, SeededDataset
-from shared.data.listing import find_photographs
+from shared.data.listing import find_photographs, find_pictures
 from shared.data.mapped import MappedDataset
 from shared.data.sampling import GroupedBatchSampler, label_kinds
 from shared.data.splits import choose_split
@@ -19,6 +19,7 @@ __all__ = [
     "VolumeFile",
     "choose_split",
     "find_photographs",
+    "find_pictures",
     "label_kinds",
     "labelled_flags",
     "slice_items",

@@ -1,7 +1,8 @@
-"""Any photographs to read: found in a file or folder, those that are no fundus photographs set apart."""
+"""Any pictures to read: found in a file or folder, those that cannot be read or are not wanted set apart."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,6 +33,28 @@ def find_photographs(path: str | Path) -> Listing:
     Raises:
         DataError: no such path, no picture in it, or none that is a fundus photograph.
     """
+    return _find(
+        path,
+        check=_look_for_field,
+        noun="a fundus photograph",
+        expected="colour photographs of the retina",
+        work="looking for the field of view",
+    )
+
+
+def find_pictures(path: str | Path) -> Listing:
+    """Find pictures of any kind; every one is decoded once, scaled down, and refused if it cannot be.
+
+    Args:
+        path: as of `find_photographs`.
+
+    Raises:
+        DataError: no such path, no picture in it, or none that can be read.
+    """
+    return _find(path, check=_decode, noun="readable", expected="whole picture files", work="reading pictures")
+
+
+def _find(path: str | Path, *, check: Callable[[Path], None], noun: str, expected: str, work: str) -> Listing:
     root = Path(path).expanduser()
     kinds = ", ".join(sorted(SUFFIXES))
     if not root.exists():
@@ -43,10 +66,9 @@ def find_photographs(path: str | Path) -> Listing:
         raise DataError(f"{root} holds no picture", expected=f"files ending in {kinds}", fix="correct --dataset_dir")
     items: list[dict[str, Any]] = []
     refused: list[tuple[str, str]] = []
-    for file in progress_bar(files, desc="looking for the field of view", unit="photo", disable=len(files) < 50):
+    for file in progress_bar(files, desc=work, unit="photo", disable=len(files) < 50):
         try:
-            photograph = read_photograph(file, at_least=(1, WORK_WIDTH))
-            find_field_of_view(photograph.pixels_HW3, photo_size=photograph.full_size, name=str(file))
+            check(file)
             name = file.stem if root.is_file() else file.relative_to(root).with_suffix("").as_posix()
             items.append({"image": str(file), "name": name})
         except DataError as error:
@@ -54,11 +76,20 @@ def find_photographs(path: str | Path) -> Listing:
     if not items:
         reasons = "; ".join(reason for _, reason in refused[:SHOWN])
         raise DataError(
-            f"{root}: none of {len(files)} pictures is a fundus photograph: {reasons}",
-            expected="colour photographs of the retina",
+            f"{root}: none of {len(files)} pictures is {noun}: {reasons}",
+            expected=expected,
             fix="give other pictures with --dataset_dir",
         )
     return Listing(items, refused)
+
+
+def _look_for_field(file: Path) -> None:
+    photograph = read_photograph(file, at_least=(1, WORK_WIDTH))
+    find_field_of_view(photograph.pixels_HW3, photo_size=photograph.full_size, name=str(file))
+
+
+def _decode(file: Path) -> None:
+    read_photograph(file, at_least=(1, 1))
 
 
 def is_picture(file: Path, root: Path) -> bool:

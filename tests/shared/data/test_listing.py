@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shared.data.listing import find_photographs
+from shared.data.listing import find_photographs, find_pictures
 from shared.errors import DataError
 from tests.support.fundus import draw_fundus
 
@@ -44,3 +44,19 @@ def test_nothing_to_read_is_an_error(tmp_path, name, text):
         Image.fromarray(np.full((200, 200, 3), 255, np.uint8)).save(tmp_path / name / "white.png")
     with pytest.raises(DataError, match=text):
         find_photographs(tmp_path / name)
+
+
+def test_pictures_of_any_kind(folder):
+    listing = find_pictures(folder)
+    assert [item["name"] for item in listing.items] == ["a", "black", "deep/er/b"]
+    ((path, reason),) = listing.refused
+    assert path.endswith("broken.jpeg")
+    assert "cannot read" in reason
+
+
+def test_no_readable_picture_is_an_error(tmp_path):
+    Image.new("RGB", (64, 48), "white").save(tmp_path / "whole.jpg")
+    (tmp_path / "half.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:300])
+    assert [item["name"] for item in find_pictures(tmp_path).items] == ["whole"]
+    with pytest.raises(DataError, match="none of 1 pictures is readable"):
+        find_pictures(tmp_path / "half.jpg")
