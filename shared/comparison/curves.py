@@ -116,8 +116,8 @@ def _at(comparison: Comparison, group: Group, part: str, measure: str, epoch: st
     values_SEJ = comparison.values(group, part, measure)
     chosen = []
     for record in group.records:
-        best = record.best if epoch == BEST and record.best in record.epochs else record.epochs[-1]
-        chosen.append(list(comparison.epochs).index(best))
+        epochs = [number for number in record.epochs if epoch == LAST or number == record.best] or record.epochs
+        chosen.append(list(comparison.epochs).index(epochs[-1]))
     return np.stack([values_EJ[place] for values_EJ, place in zip(values_SEJ, chosen, strict=True)])
 
 

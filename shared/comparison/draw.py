@@ -26,7 +26,7 @@ def draw_comparison(
     *,
     part: str,
     measures: Sequence[str] = (),
-    title: str = "",
+    title: str = "Runs compared",
 ) -> Path:
     """A panel per measure: means over photographs and seeds against the epoch, 95 % intervals as bands.
 
@@ -60,5 +60,5 @@ def draw_comparison(
     figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)), fontsize=9)
     count = len(comparison.photographs[part])
     about = f"{part}: {count} photographs; bands: 95 % bootstrap over photographs and seeds"
-    figure.suptitle("\n".join(text for text in (titled(title, phantom=comparison.phantom), about) if text))
+    figure.suptitle(f"{titled(title, phantom=comparison.phantom)}\n{about}")
     return save(figure, path)

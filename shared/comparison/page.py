@@ -27,9 +27,9 @@ th, td {border-bottom: 1px solid #ddd; padding: 0.25em 0.7em; text-align: left; 
 READING = (
     "Means over photographs and seeds. [ ] and bands: 95 % bootstrap intervals; seeds and photographs are resampled "
     "independently of each other. A few seeds say little about other seeds. accuracy of a class: share of its true "
-    "pixels that are found; confidence of a class: mean probability that its true pixels are given. p: two-sided test of "
-    "the paired difference with seeds and photographs random, Holm's correction over the runs of a measure; none with "
-    "one seed."
+    "pixels that are found; confidence of a class: mean probability that its true pixels are given. p: two-sided test "
+    "of the paired difference with seeds and photographs random, Holm's correction over the runs of a measure; none "
+    "with one seed."
 )
 
 
@@ -56,7 +56,11 @@ def write_page(
         count = len(comparison.photographs[part])
         parts.append(f"<h2>{html.escape(part)}: {count} photographs</h2>")
         figure = curve_figure(comparison, curves, part=part)
-        parts.append(figure.to_html(full_html=False, include_plotlyjs=script, div_id=f"curves-{len(parts)}"))
+        parts.append(
+            figure.to_html(
+                full_html=False, include_plotlyjs=script, div_id=f"curves-{part}", config={"displaylogo": False}
+            )
+        )
         script = False
         parts.append(f"<h3>{html.escape(epoch)} epoch of each run</h3>")
         rows = standing_rows(standings, part=part, measures=measures)
@@ -119,6 +123,8 @@ def curve_figure(comparison: Comparison, curves: Sequence[Curve], *, part: str) 
             figure.add_trace(band, **where)
         figure.add_trace(drawn, **where)
     figure.update_yaxes(range=[-0.02, 1.02])
-    figure.update_xaxes(title_text="epoch", row=rows)
-    figure.update_layout(height=PANEL * rows + 120, legend={"orientation": "h", "y": -0.12}, margin={"t": 40})
+    figure.update_xaxes(title_text="epoch")
+    figure.update_layout(
+        height=PANEL * rows + 120, template="plotly_white", legend={"orientation": "h", "y": -0.12}, margin={"t": 40}
+    )
     return figure

@@ -20,14 +20,14 @@ from shared.handlers.photograph_record import FILE, FIRST
 
 Floats = npt.NDArray[np.float64]
 OVERLAY = (
-    '{"+train#handlers": [{"_target_": "shared.handlers.RecordPhotographs", "network": "@network", "classes": "@classes", '
-    '"datasets": {"validation": "@validate#dataset"}, "output_dir": "@output_dir"}]}'
+    '{"+train#handlers": [{"_target_": "shared.handlers.RecordPhotographs", "network": "@network", '
+    '"classes": "@classes", "datasets": {"validation": "@validate#dataset"}, "output_dir": "@output_dir"}]}'
 )
 SET = f"write {OVERLAY} to a file record.json beside train.json, give both as --config_file, and train"
 
 
 class Record(NamedTuple):
-    """One run's rows. ``values`` has, by (part, measure), photograph and epoch, a number; undefined ones are left out."""
+    """One run's rows. ``values``: by (part, measure), then (photograph, epoch), a number; undefined ones are left out."""
 
     folder: Path
     seed: Any
