@@ -14,6 +14,7 @@ from shared.errors import ConfigError, DataError
 
 ReaderMasks = dict[str, dict[str, dict[str, str]]]
 FEWEST_READERS = 2
+PHANTOM_SET = "phantoms"
 
 
 def gather(
@@ -45,7 +46,7 @@ def gather(
     """
     own = choose_split(datalist=datalist, split=split, ckpt_path=ckpt_path)
     phantom = is_phantom(Path(dataset_dir))
-    name = "phantoms" if phantom else str(own[0]["source"])
+    name = PHANTOM_SET if phantom else str(own[0]["source"])
     items = [dict(item) | {"data_set": name, "phantom": phantom} for item in own]
     for other, folder in (data_sets or {}).items():
         if other == name:
@@ -54,7 +55,7 @@ def gather(
                 expected="a name of its own for each",
                 fix="give the one in `data_sets` another name",
             )
-        lists = make_datalist(folder, split="seeded", validation_fraction=0.0)
+        lists = make_datalist(folder, protocol="seeded", validation_fraction=0.0)
         together: list[Item] = [item for members in lists.values() for item in members]
         chosen = choose_split(datalist={"test": together}, split="test", ckpt_path=ckpt_path)
         about = {"data_set": other, "phantom": is_phantom(Path(folder))}

@@ -78,10 +78,10 @@ def summary_row(name: str, findings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def title_text(findings: Mapping[str, Any]) -> str:
-    """The eye, and what to mind, such as ``right eye (the name)   the disc touches the border``."""
+    """The eye, and what to mind, such as ``right eye (told by the name); no cup was found``."""
     eye = findings["eye"]
     words = "eye unknown" if eye["eye"] == UNKNOWN else f"{eye['eye']} eye (told by {eye['told_by']})"
-    return "   ".join([words, *findings["remarks"]])
+    return "; ".join([words, *findings["remarks"]])
 
 
 def legend_texts(findings: Mapping[str, Any]) -> dict[str, str]:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 
-from scripts.data_sets import ReaderMasks
+from scripts.data_sets import PHANTOM_SET, ReaderMasks
 from scripts.report.output import write_discs
 from scripts.report.rows import DiscRow, disc_rows
 from scripts.report.scored import MODEL, Scored, score
@@ -96,7 +96,9 @@ class DiscReport:
         found = segment(torch.as_tensor(output["pred"]), self.classes, keep_largest=self.keep_largest)
         experts = self.readers.get(str(batch["path"]))
         picture = self.figures and self.pictures > 0
-        self.scored.append(score(batch, found, classes=self.classes, readers=experts, picture=picture))
+        phantom = bool(self.provenance.get("phantom"))
+        own = {"data_set": PHANTOM_SET if phantom else str(batch.get("source", "")), "phantom": phantom}
+        self.scored.append(score(own | dict(batch), found, classes=self.classes, readers=experts, picture=picture))
 
     def finish(self, engine: Engine | None = None) -> None:
         """Compute, write, draw and print; an engine's metrics get the model's numbers, for tracking.

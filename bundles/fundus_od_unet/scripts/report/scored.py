@@ -58,8 +58,8 @@ def score(
     """Measure one photograph against its truth, against each of its readers, and these against each other.
 
     Args:
-        batch: of the evaluator, decollated: ``native_label`` [1,H,W], ``path``, and what `gather` and `make_datalist`
-            put into an item.
+        batch: of the evaluator, decollated: ``native_label`` [1,H,W], ``path``, ``data_set``, ``phantom`` and
+            the rest of an item of `gather`.
         found: masks [H,W].
         classes: of the network; those without a mask file (``batch["cup"]`` is "") are not measured.
         readers: mask files by expert and kind.
@@ -84,12 +84,12 @@ def score(
         values[f"{MODEL}, {name}"] = agreement(found.masks, masks)
     for one, other in itertools.combinations(outlined, 2):
         values[f"{one}, {other}"] = agreement(outlined[one], outlined[other])
-    data_set = str(batch.get("data_set", batch.get("source", "")))
+    data_set = str(batch["data_set"])
     return Scored(
         name=str(batch["name"]),
         data_set=data_set,
         person=f"{data_set}/{batch['group']}" if "group" in batch else str(batch["name"]),
-        phantom=bool(batch.get("phantom", False)),
+        phantom=bool(batch["phantom"]),
         values=values,
         facts=_facts(batch, found, truth),
         comparison=_compare(batch, found.masks, truth) if picture else None,
