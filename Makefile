@@ -8,7 +8,7 @@ BUNDLE ?= idrid_moe_mtl
 CONFIGS := bundles/$(BUNDLE)/configs
 READY := $(VENV)/.installed
 
-.PHONY: help setup train test test-e2e lint mlflow benchmark clean
+.PHONY: help setup train test test-e2e browser lint mlflow benchmark clean
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
@@ -28,8 +28,14 @@ train: $(READY)
 test: $(READY)
 	OMP_NUM_THREADS=1 $(PY) -m pytest -m "not e2e" -n $(or $(JOBS),2) --dist loadfile $(ARGS)
 
-test-e2e: $(READY)
+test-e2e: $(READY) browser
 	$(PY) -m pytest -m e2e $(ARGS)
+
+# Chromium for the tests of pages: Debian's, where root may install it; without it these tests are skipped.
+browser:
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
+	  { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -q -y --no-install-recommends chromium; } || \
+	  echo "no Chromium: install it as root (apt-get install chromium) to test the interactive pages"
 
 lint: $(READY)
 	$(PY) -m ruff check .

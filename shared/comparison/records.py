@@ -27,7 +27,7 @@ SET = f"write {OVERLAY} to a file record.json beside train.json, give both as --
 
 
 class Record(NamedTuple):
-    """One run's rows. ``values``: by (part, measure), then (photograph, epoch), a number; undefined ones are left out."""
+    """One run's rows. ``values``: by (part, measure), then by (photograph, epoch); undefined ones are left out."""
 
     folder: Path
     seed: Any
