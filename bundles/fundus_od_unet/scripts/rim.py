@@ -41,7 +41,7 @@ def rim_profile(disc_HW: Mask, cup_HW: Mask, *, angles: int = ANGLES) -> RimProf
     """How much of each ray from the disc's centroid lies in the disc and outside the cup; ``None`` without a disc.
 
     So the width is also right where the cup does not hold the disc's centroid. Rays are sampled every quarter pixel by
-    nearest neighbour: widths are right to about half a pixel.
+    nearest neighbour: widths are right to about a pixel.
 
     Args:
         angles: number of rays, evenly around, the first to the right.
@@ -74,6 +74,13 @@ def quadrant_names(eye: str) -> tuple[str, str, str, str]:
 
 
 def quadrants(profile: RimProfile, *, eye: str) -> dict[str, float]:
-    """Mean width in pixels of the four quadrants of 90 degrees, named by `quadrant_names`."""
-    place_A = ((profile.angle_A + 45) % 360 // 90).astype(int)
-    return {name: float(profile.width_A[place_A == place].mean()) for place, name in enumerate(quadrant_names(eye))}
+    """Mean width in pixels of the four quadrants of 90 degrees, named by `quadrant_names`.
+
+    A ray between two counts half in either, so that mirrored eyes have the same widths.
+    """
+    means = {}
+    for middle, name in zip((0, 90, 180, 270), quadrant_names(eye), strict=True):
+        away_A = np.abs((profile.angle_A - middle + 180) % 360 - 180)
+        weight_A = np.where(away_A < 45, 1.0, np.where(away_A > 45, 0.0, 0.5))
+        means[name] = float(np.average(profile.width_A, weights=weight_A))
+    return means
