@@ -36,7 +36,7 @@ COMMON = {
 TINY = {
     "fundus_od_unet": Tiny(
         {"image_size": [64, 48], "patch_size": [48, 48], "channels": [4, 4, 4, 4, 4], "batch_size": 2} | COMMON,
-        {"photographs": [8, 8], "scale": 0.05, "seed": 1},
+        {"photographs": [8, 8], "scale": 0.1, "seed": 1},
         "Healthy/Stereo Images/N-1-L.jpg",
         "/data/discs",
     ),
@@ -70,7 +70,7 @@ TINY = {
 }
 BUNDLES = sorted(path.parents[1].name for path in (REPOSITORY / "bundles").glob("*/configs/train.json"))
 # Not overlays that go with training, evaluation and inference.
-BASES = ("train", "evaluate", "inference", "multi_gpu_train", "metadata")
+BASES = ("train", "evaluate", "inference", "multi_gpu_train", "metadata", "record")
 
 
 def overlays_of(bundle: str) -> list[str]:

@@ -19,7 +19,7 @@ from shared.errors import ConfigError, DataError
 logger = logging.getLogger(__name__)
 
 Item = dict[str, Any]
-SPLITS = ("published", "seeded")
+PROTOCOLS = ("published", "seeded")
 PUBLISHED_TEST = 9  # of RIM-ONE r3's 159; which ones was never said
 TEST_FRACTION = 0.2
 
@@ -29,7 +29,7 @@ def make_datalist(
     *,
     source: str = AUTO,
     reader: str = "",
-    split: str = "published",
+    protocol: str = "published",
     validation_fraction: float = 0.0,
     split_seed: int = 0,
 ) -> dict[str, list[Item]]:
@@ -41,7 +41,7 @@ def make_datalist(
     Args:
         source: of `scripts.sources.SOURCES`, or "auto": by the layout.
         reader: whose masks: of RIM-ONE r3 expert1, expert2 or average; "": the average, or the only ones there are.
-        split: ``"published"``: the source's own test set; of RIM-ONE r3 nine photographs drawn by person (as many as
+        protocol: ``"published"``: the source's own test set; of RIM-ONE r3 nine photographs drawn by person (as many as
             published, which did not say which). ``"seeded"``: a fifth of all, by person, whatever the source says.
         validation_fraction: of what is not tested on, 0..1; the source's own validation set is added.
         split_seed: who.
@@ -49,10 +49,12 @@ def make_datalist(
     Raises:
         DataError: the first problem of the files; a photograph without that reader's mask; a stereo photograph of odd
             width; nobody left to train on.
-        ConfigError: an unknown source, reader or split.
+        ConfigError: an unknown source, reader or protocol.
     """
-    if split not in SPLITS:
-        raise ConfigError(f"split is {split!r}", expected=f"one of {', '.join(SPLITS)}", fix="correct --split")
+    if protocol not in PROTOCOLS:
+        raise ConfigError(
+            f"protocol is {protocol!r}", expected=f"one of {', '.join(PROTOCOLS)}", fix="correct --protocol"
+        )
     name = choose_source(dataset_dir, source=source)
     found = read_source(dataset_dir, source=name)
     if found.problems:
@@ -62,8 +64,8 @@ def make_datalist(
     persons = sorted({entry.person for entry in entries})
     groups = [persons.index(entry.person) for entry in entries]
     items = [_item(entry, group, name, chosen) for entry, group in zip(entries, groups, strict=True)]
-    tested, validated = _official(entries) if split == "published" else (set[int](), set[int]())
-    if split == "seeded":
+    tested, validated = _official(entries) if protocol == "published" else (set[int](), set[int]())
+    if protocol == "seeded":
         tested = set(split_groups(groups, fraction=TEST_FRACTION, seed=split_seed).validation)
     elif name == "rim_one_r3" and not tested:
         tested = draw_exactly(groups, PUBLISHED_TEST, seed=split_seed)
@@ -79,7 +81,7 @@ def make_datalist(
         raise DataError(
             f"{dataset_dir} leaves no photograph to train on: {len(tested)} to test, {len(validated)} to validate",
             expected="training photographs",
-            fix="add the training set, or give --split seeded and a smaller --validation_fraction",
+            fix="add the training set, or give --protocol seeded and a smaller --validation_fraction",
         )
     counts = ", ".join(f"{part} {len(members)}" for part, members in lists.items())
     logger.info("%s, masks of %s: %s photographs", name, chosen, counts)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from scripts.report import DiscReport
 from shared.handlers.finish import FinishRun
-from shared.report.files import write_json
 
 
 class FinishDisc(FinishRun):
-    """`FinishRun` with Dice and IoU of disc and cup.
+    """`FinishRun` with a `DiscReport`.
 
     Args:
         classes: ``["disc"]`` or ``["disc", "cup"]``.
-        more: see `FinishRun`.
+        more: see `FinishRun`; ``report`` are further arguments of `DiscReport`.
     """
 
     labelled_by = "no validation photograph has a mask"
@@ -25,7 +25,12 @@ class FinishDisc(FinishRun):
 
     def report(self) -> None:
         """The report on the validation photographs."""
-        self.evaluator.run()
-        note = "the epoch was chosen on these photographs: optimistic"
-        content = {"split": "validation", "metrics": dict(self.evaluator.state.metrics)}
-        write_json(self.output_dir / "metrics.json", content | {"provenance": self.provenance | {"note": note}})
+        report = DiscReport(
+            classes=self.classes,
+            output_dir=self.output_dir,
+            split="validation",
+            provenance=self.provenance | {"note": "the epoch was chosen on these photographs: optimistic"},
+            **self.report_arguments,
+        )
+        self.run_with(report.reset, report.collect)
+        report.finish()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shared.workflow.enter import forget_scripts, use_scripts_of
 from tests.support.bundle import REPOSITORY
+
+NAME = "fundus_od_unet"
 
 
 @pytest.fixture
@@ -27,3 +31,9 @@ def layouts(tmp_path: Path) -> dict[str, Path]:
     for name, make in MAKERS.items():
         make(tmp_path / name)
     return {name: tmp_path / name for name in MAKERS}
+
+
+@pytest.fixture
+def tiny(tiny_of: Callable[..., dict[str, Any]], store: str) -> dict[str, Any]:
+    """Overrides of a tiny training run whose files all go to `tmp_path`; runs are recorded in one common store."""
+    return tiny_of(NAME) | {"tracking_uri": store}

@@ -110,7 +110,7 @@ def test_rim_one_r3_is_split_150_to_9(tmp_path: Path) -> None:
 @pytest.mark.parametrize("source", ["rim_one_r3", "rim_one_dl"])
 @pytest.mark.parametrize("seed", range(4))
 def test_a_person_is_on_one_side(layouts: dict[str, Path], source: str, seed: int) -> None:
-    lists = datalist(layouts[source], split="seeded", validation_fraction=0.3, split_seed=seed)
+    lists = datalist(layouts[source], protocol="seeded", validation_fraction=0.3, split_seed=seed)
     persons = {part: {item["name"].rsplit("-", 1)[0] for item in items} for part, items in lists.items()}
     assert not persons["training"] & persons["validation"]
     assert not persons["training"] & persons["test"]
@@ -202,7 +202,7 @@ def test_nobody_left_to_train_on_and_another_split(layouts: dict[str, Path]) -> 
     with pytest.raises(DataError, match=r"leaves no photograph to train on"):
         datalist(layouts["drions"], validation_fraction=1.0)
     with pytest.raises(ConfigError, match=r"one of published, seeded"):
-        datalist(layouts["drions"], split="random")
+        datalist(layouts["drions"], protocol="random")
 
 
 @pytest.mark.real
@@ -212,7 +212,7 @@ def test_real_idrid_discs(real_idrid: Path) -> None:
     from scripts.sources import choose_source
 
     assert choose_source(real_idrid) == "idrid_disc"
-    lists = datalist(real_idrid, split="seeded", validation_fraction=0.2)
+    lists = datalist(real_idrid, protocol="seeded", validation_fraction=0.2)
     assert len(every(lists)) == 54
     assert min(len(items) for items in lists.values()) >= 8
     for item in every(lists)[::27]:
