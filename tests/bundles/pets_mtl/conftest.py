@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shared.workflow.enter import forget_scripts, use_scripts_of
 from tests.support.bundle import REPOSITORY
 
-BUNDLE = REPOSITORY / "bundles" / "pets_mtl"
+NAME = "pets_mtl"
+BUNDLE = REPOSITORY / "bundles" / NAME
 
 
 @pytest.fixture
@@ -49,3 +52,9 @@ def real_pets(real_data: Path) -> Path:
     if not folder.is_dir():
         pytest.skip("the real data hold no oxford_pets_3breeds folder")
     return folder
+
+
+@pytest.fixture
+def tiny(tiny_of: Callable[..., dict[str, Any]], store: str) -> dict[str, Any]:
+    """Overrides of a tiny training run whose files all go to `tmp_path`; runs are recorded in one common store."""
+    return tiny_of(NAME) | {"tracking_uri": store}
