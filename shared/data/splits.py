@@ -42,6 +42,7 @@ def choose_split(
     split: str,
     ckpt_path: str | Path | None = None,
     checkpoints: Mapping[str, str | Path] | None = None,
+    owner: str | None = None,
 ) -> list[dict[str, Any]]:
     """The items of one split, for a model to be scored on.
 
@@ -49,6 +50,7 @@ def choose_split(
         ckpt_path: the model's weights; what it was trained on is in ``split.json`` beside them, see `check_unseen`.
             Only `HELD_OUT` splits are checked.
         checkpoints: weights of several models by name, in place of ``ckpt_path``; each is checked.
+        owner: what items of one group share, in messages; default: the eye, or of volumes the patient.
 
     Raises:
         ConfigError: there is no split of that name.
@@ -67,11 +69,17 @@ def choose_split(
     files = list((checkpoints or {}).values()) or ([] if ckpt_path is None else [ckpt_path])
     for split_file in dict.fromkeys(Path(file).with_name(SPLIT_FILE) for file in files):
         if split in HELD_OUT:
-            check_unseen(datalist, split=split, split_file=split_file)
+            check_unseen(datalist, split=split, split_file=split_file, owner=owner)
     return datalist[split]
 
 
-def check_unseen(datalist: Mapping[str, Sequence[Mapping[str, Any]]], *, split: str, split_file: str | Path) -> None:
+def check_unseen(
+    datalist: Mapping[str, Sequence[Mapping[str, Any]]],
+    *,
+    split: str,
+    split_file: str | Path,
+    owner: str | None = None,
+) -> None:
     """Check that a model was trained on nothing of a split, and on nothing else of the same eye (of volumes: patient).
 
     A photograph or volume is the same if its name and file are; so models may be scored on other data sets with the
@@ -82,12 +90,13 @@ def check_unseen(datalist: Mapping[str, Sequence[Mapping[str, Any]]], *, split: 
         datalist: items by split, with ``image``, ``name``, and optionally ``group`` (the eye, or the volume's patient)
             and ``leaks``. Whatever is not `HELD_OUT` is trained on.
         split_file: what the model's run saved.
+        owner: as of `choose_split`.
 
     Raises:
         DataError: the model has seen some of it, or the file is damaged.
     """
     what = _noun(datalist)
-    owner = "patient" if what == "volumes" else "eye"
+    owner = owner or ("patient" if what == "volumes" else "eye")
     if not Path(split_file).is_file():
         logger.warning("no %s: whether the model was trained on the %s %s is not checked", split_file, split, what)
         return

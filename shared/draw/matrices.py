@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from shared.draw.look import save, subplots, titled
 
+MANY, CELL_INCHES = 12, 0.36
+
 
 def draw_confusion_matrices(
     confusions: Mapping[str, npt.NDArray],
@@ -18,17 +20,29 @@ def draw_confusion_matrices(
     *,
     title: str = "Grades",
     subtitles: Mapping[str, str] | None = None,
+    classes: Mapping[str, Sequence[str]] | None = None,
     phantom: bool = False,
 ) -> Path:
-    """Side by side, photographs by true (row) and predicted (column) grade: counts, shaded by the share of the row."""
-    figure, axes = subplots(1, len(confusions), width=max(8.0, 5.2 * len(confusions)), height=5.4)
+    """Side by side, photographs by true (row) and predicted (column) grade: counts, shaded by the share of the row.
+
+    Args:
+        confusions: [K, K] by task.
+        path: picture to write.
+        subtitles: by task.
+        classes: names by task, where there are any; grades have numbers.
+    """
+    side = max(5.2, max(map(len, confusions.values())) * CELL_INCHES)
+    figure, axes = subplots(1, len(confusions), width=max(8.0, side * len(confusions)), height=side + 0.2)
     for axis, (name, confusion) in zip(axes.flat, confusions.items(), strict=True):
         rows = confusion.sum(1, keepdims=True)
         share = np.divide(confusion, rows, out=np.zeros(confusion.shape), where=rows > 0)
-        _heat(axis, share, [[str(int(count)) for count in row] for row in confusion])
-        grades = range(len(confusion))
-        axis.set(xticks=grades, yticks=grades, xlabel="predicted grade", ylabel="true grade")
-        axis.set_yticklabels([f"{grade}  (n={int(count)})" for grade, count in zip(grades, rows.ravel(), strict=True)])
+        many = len(confusion) > MANY
+        _heat(axis, share, [["" if many and not count else str(int(count)) for count in row] for row in confusion])
+        grades, names = range(len(confusion)), (classes or {}).get(name, ())
+        kind, labels = ("class", list(names)) if names else ("grade", [str(grade) for grade in grades])
+        axis.set(xticks=grades, yticks=grades, xlabel=f"predicted {kind}", ylabel=f"true {kind}")
+        axis.set_xticklabels(labels, rotation=90 if many else 0)
+        axis.set_yticklabels([f"{label}  (n={int(count)})" for label, count in zip(labels, rows.ravel(), strict=True)])
         axis.set_title("\n".join(part for part in (name, (subtitles or {}).get(name, "")) if part))
     figure.suptitle(titled(title, phantom=phantom))
     return save(figure, path)
@@ -100,6 +114,8 @@ def _heat(axis: Any, share: npt.NDArray, texts: Sequence[Sequence[str]]) -> Any:
     axis.grid(False)
     for row, line in enumerate(texts):
         for column, text in enumerate(line):
+            if not text:
+                continue
             axis.text(
                 column, row, text, ha="center", va="center", color="white" if share[row, column] > 0.55 else "black"
             )

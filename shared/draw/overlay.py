@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from shared.draw.boxes import FOUND, paint_box
 from shared.draw.look import FALSE_ALARM, HIT, MISS, PHANTOM, Photograph, colour_of, rgb, save_photograph
 
 
@@ -97,6 +98,7 @@ def draw_overlay(
     labels: Mapping[str, str] | None = None,
     longest: int = 1600,
     phantom: bool = False,
+    box_4: npt.ArrayLike | None = None,
 ) -> Path:
     """Write photograph with masks, a title above and a legend below (no matplotlib: works on a server as is).
 
@@ -106,11 +108,15 @@ def draw_overlay(
         title: one or more lines, such as the file's name and its grades.
         labels: legend text by task name, such as "MA 12 lesions"; by default the name.
         longest: longer side of the picture in pixels.
+        box_4: left, top, right and bottom of a box in pixels of the photograph, drawn over the masks.
     """
     size = fitted_size((photo_HW3.shape[0], photo_HW3.shape[1]), longest)
     small = shrink_photograph(photo_HW3, size)
     thickness = max(1, round(max(size) / 1000))
     painted = paint_masks(small, {name: shrink_mask(mask, size) for name, mask in masks.items()}, thickness=thickness)
+    if box_4 is not None:
+        scale = np.array([size[1] / photo_HW3.shape[1], size[0] / photo_HW3.shape[0]] * 2)
+        painted = paint_box(painted, np.asarray(box_4, np.float64) * scale, colour=FOUND)
     lines = [*([PHANTOM] if phantom else []), *title.splitlines()]
     legend = [(colour_of(name, list(masks)), (labels or {}).get(name, name)) for name in masks]
     return save_photograph(_framed(painted, lines, legend), path)

@@ -144,6 +144,10 @@ class EvaluationReport:
         """More columns of a photograph's line in ``per_photograph.csv``."""
         return {}
 
+    def class_names(self, task: str) -> list[str]:
+        """What a grade task's classes are called in pictures; empty: they have numbers only."""
+        return []
+
     def draw_pictures(self, folder: Path) -> None:
         """Photographs with what was found in them."""
         draw_comparisons(self, folder)

@@ -42,6 +42,8 @@ GRADE_COLUMNS = {
     "AUROC": "auroc",
 }
 BOX_COLUMNS = {"mean IoU": "box_iou", "IoU >= 0.5": "box_accuracy_50", "IoU >= 0.75": "box_accuracy_75"}
+# Of masks, whose tables are wide.
+WITH_INTERVAL = ("Dice", "Dice per image", "IoU per image")
 CALIBRATION_COLUMNS = {"ECE": "ece", "Brier": "brier", "NLL": "nll"}
 TABLES: dict[str, dict[str, str]] = {
     "Masks, pixels pooled": MASK_COLUMNS,
@@ -126,7 +128,7 @@ def evaluation_tables(
         table = []
         order = list(dict.fromkeys(task for task, _ in lines))
         for (task, subset), line in sorted(lines.items(), key=lambda item: order.index(item[0][0])):
-            cells = [_cell(line.get(columns[column]), exact=not of_masks or "Dice" in column) for column in used]
+            cells = [_cell(line.get(columns[column]), exact=not of_masks or column in WITH_INTERVAL) for column in used]
             if of_masks:
                 cells.append(number(line["threshold"].value) if "threshold" in line else "")
             table.append([task, subset, next(iter(line.values())).n, *cells])

@@ -42,12 +42,13 @@ def draw_evaluation(report: EvaluationReport, use: ExpertUse | None) -> None:
         draw_confusion_matrices(
             {name: answer.confusion() for name, answer in answers.items()},
             folder / "confusion.png",
-            title=f"Grades, split {report.split!r}",
+            title=f"{'Grades' if report.ordered else 'Classes'}, split {report.split!r}",
             subtitles={
                 name: f"accuracy {number(values[name, 'accuracy'])}"
                 + (f", quadratic kappa {number(values[name, 'kappa'])}" if report.ordered else "")
                 for name in answers
             },
+            classes={name: report.class_names(name) for name in answers},
             phantom=phantom,
         )
     known = reliabilities(answers, report.all_counts())

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from scripts.pictures import FOUND, TRUE, paint_box
+from shared.draw.boxes import FOUND, TRUE, paint_box
 from shared.draw.look import FALSE_ALARM, HIT, MISS, Photograph, save, subplots, titled
 from shared.draw.overlay import paint_errors, paint_masks
 
@@ -36,15 +36,19 @@ class Gallery:
 
     Args:
         size: of either list.
+
+    Attributes:
+        offered: how many images there were.
     """
 
     def __init__(self, size: int) -> None:
-        self.size = size
+        self.size, self.offered = size, 0
         self._scores: list[float] = []
         self._pieces: list[Piece] = []
 
     def offer(self, score: float, make: Callable[[], Piece]) -> None:
         """Take in an image; ``make`` is called only if it is kept for now."""
+        self.offered += 1
         place = bisect_right(self._scores, score)
         full = len(self._scores) == 2 * self.size
         if full and place == self.size:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from scripts.box_measures import DEFINITIONS, box_rows, iou_of
 from scripts.gallery import Gallery, Piece, draw_gallery
-from scripts.names import answers_text, truth_text
+from scripts.names import answers_text, class_name, truth_text
 from shared.data.photograph import read_photograph
 from shared.draw.overlay import fitted_size, shrink_mask, shrink_photograph
 from shared.handlers.evaluation_report import EvaluationReport, Kept
@@ -46,8 +46,9 @@ SHOWN_PX = 480
 class PetReport(EvaluationReport):
     """`EvaluationReport` with head boxes; pictures are of whole animals, ``figures/best.png`` and ``worst.png``.
 
-    Images are ranked by the mean of what is known of each: Dice of the mask, probability of the true class, IoU of the
-    head box. The border policy is named with every number.
+    Images are ranked by the mean of Dice of the mask, probability of the true class and IoU of the head box: those that
+    are labelled for every task, if there are enough for both pictures, otherwise all, by what is known of each. The
+    border policy is named with every number.
 
     Args:
         tasks: the task list.
@@ -65,22 +66,27 @@ class PetReport(EvaluationReport):
     ) -> None:
         own: dict[str, Any] = {"levels": HISTOGRAM_LEVELS, "about": {"border": border}, "means": {}}
         super().__init__(tasks, pictures=pictures, **(own | more))
+        # The mask is read at 0.5, as published and as it was validated: nothing is chosen.
+        self.not_chosen = []
         self.phantom = bool(self.provenance.get("phantom"))
-        self.gallery = Gallery(pictures)
+        self.galleries = {True: Gallery(pictures), False: Gallery(pictures)}
 
     def reset(self, engine: Any = None) -> None:
         super().reset(engine)
-        self.gallery = Gallery(self.pictures)
+        self.galleries = {True: Gallery(self.pictures), False: Gallery(self.pictures)}
 
     def add(self, outcome: Outcome) -> None:
         super().add(outcome)
         kept = self.kept[-1]
         known = self.scores(kept)
         if known and self.figures and self.pictures:
-            self.gallery.offer(float(np.mean(list(known.values()))), lambda: self._piece(outcome, known))
+            score = float(np.mean(list(known.values())))
+            for complete, gallery in self.galleries.items():
+                if not complete or len(known) == len(self.tasks):
+                    gallery.offer(score, lambda: self._piece(outcome, known))
 
     def compare(self, outcome: Outcome, predicted: Mapping[str, npt.NDArray], truth: Mapping[str, npt.NDArray]) -> None:
-        """Nothing: the gallery keeps the pictures."""
+        """Nothing: the galleries keep the pictures."""
 
     def is_labelled(self, outcome: Outcome) -> bool:
         return bool(self.known_tasks(outcome)) or self.iou(outcome) is not None
@@ -128,13 +134,20 @@ class PetReport(EvaluationReport):
             row |= _edges("box", outcome.box_4) | _edges("true_box", outcome.true_box_4)
         return row | self.about
 
+    def class_names(self, task: str) -> list[str]:
+        number = next(item.num_classes for item in self.tasks.grades if item.name == task)
+        return [class_name(task, place, phantom=self.phantom) for place in range(number)]
+
     def draw_pictures(self, folder: Path) -> None:
-        for name, pieces in self.gallery.lists().items():
+        complete = self.galleries[True].offered >= 2 * self.pictures
+        gallery = self.galleries[complete]
+        facts = "".join(f", {key} {value}" for key, value in self.about.items())
+        what = " labelled for every task" if complete else ""
+        for name, pieces in gallery.lists().items():
             file = folder / f"{name}.png"
             file.unlink(missing_ok=True)
             if pieces:
-                facts = "".join(f", {key} {value}" for key, value in self.about.items())
-                title = f"{name} of {len(self.kept)} images, split {self.split!r}{facts}"
+                title = f"{name} of {gallery.offered} images{what}, split {self.split!r}{facts}"
                 draw_gallery(pieces, file, title=title, phantom=self.phantom)
 
     def _piece(self, outcome: Outcome, known: Mapping[str, float]) -> Piece:

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from scripts.names import answers_text, class_name
-from scripts.pictures import FOUND, paint_box
 from shared.draw.look import Photograph
 from shared.draw.overlay import draw_overlay
 from shared.handlers import PhotographWriter
@@ -73,7 +72,6 @@ class PetWriter(PhotographWriter):
         box = findings.get("head_box")
         lines = [Path(findings["photograph"]).name, self._words(findings)]
         if box is not None:
-            photo_HW3 = paint_box(photo_HW3, list(box.values()), colour=FOUND)
             edges = ", ".join(f"{edge} {value:g}" for edge, value in box.items())
             lines.append(f"head box (yellow), pixels: {edges}")
         draw_overlay(
@@ -84,6 +82,7 @@ class PetWriter(PhotographWriter):
             labels={task: f"{task}: {mask['share']:.1%} of the image" for task, mask in findings["masks"].items()},
             longest=self.longest,
             phantom=self.phantom,
+            box_4=None if box is None else list(box.values()),
         )
 
     def _words(self, findings: Mapping[str, Any]) -> str:

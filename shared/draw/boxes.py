@@ -1,4 +1,4 @@
-"""A head box drawn on an image."""
+"""A box drawn on a photograph."""
 
 from __future__ import annotations
 
