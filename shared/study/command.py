@@ -13,9 +13,10 @@ from shared.handlers.tracking import PARENT_VARIABLE
 from shared.report.files import write_json
 from shared.study.collect import Results, read_cell
 from shared.study.executor import Executor, LocalProcesses, available_cores
-from shared.study.guard import only_study, sigterm_as_ctrl_c
+from shared.study.guard import only_study, signals_as_ctrl_c
 from shared.study.plan import Study
 from shared.study.plot import draw_study
+from shared.study.ray_cluster import RayProcesses
 from shared.study.run import Failure, StudyRun
 from shared.study.stages import Run, folder_name
 from shared.study.state import RunFolder
@@ -32,6 +33,7 @@ def study(
     output_dir: str = "",
     dataset_dir: str = "",
     jobs: int = 0,
+    ray: str = "",
     keys: dict[str, Any] | None = None,
     dry_run: bool = False,
     tables: bool = False,
@@ -45,7 +47,8 @@ def study(
         file: the study file, such as studies/NAME.json.
         output_dir: the study's folder; default: runs/studies/<file's name>.
         dataset_dir: the data for every run, in place of the file's (which are phantoms, if it says nothing).
-        jobs: runs at a time; default: one per GPU, else one per core, four at most.
+        jobs: runs at a time; default: one per GPU, else one per core, here four at most.
+        ray: address of a Ray cluster to run on, "auto" for the one that this machine belongs to, "local" to start one.
         keys: configuration keys for every run, such as "{'max_epochs':2}".
         dry_run: only list the runs and what is done.
         tables: only make the tables of what is finished.
@@ -58,7 +61,7 @@ def study(
     check_writable(folder)
     with only_study(folder):
         write_json(folder / "study.json", plan.content | {"keys": plan.content.get("keys", {}) | plan.extra})
-        failures, interrupted = ([], False) if tables else run(plan, folder, executor=local_executor(jobs))
+        failures, interrupted = ([], False) if tables else run(plan, folder, executor=choose_executor(jobs, ray=ray))
         absent = report(plan, folder, interrupted=interrupted, failures=failures, tracked=not tables)
     if interrupted:
         print(f"\ninterrupted; the same command goes on with {folder}", file=sys.stderr)
@@ -86,7 +89,7 @@ def run(plan: Study, folder: Path, *, executor: Executor) -> tuple[list[Failure]
     )
     done = len(plan.runs) - len(study_run.waiting)
     print(f"study folder: {folder}\n{len(plan.runs)} runs, {done} finished before", flush=True)
-    with sigterm_as_ctrl_c():
+    with signals_as_ctrl_c():
         try:
             return study_run.all(), False
         except KeyboardInterrupt:
@@ -161,6 +164,11 @@ def extra_keys(keys: Mapping[str, Any] | None, dataset_dir: str) -> dict[str, An
     place = Path(dataset_dir).expanduser()
     data = {"dataset_dir": str(place.resolve()) if place.exists() else dataset_dir} if dataset_dir else {}
     return {str(key): value for key, value in (keys or {}).items()} | data
+
+
+def choose_executor(jobs: int, *, ray: str = "") -> Executor:
+    """This machine's processes, or a Ray cluster's where an address is given."""
+    return RayProcesses(str(ray), jobs=jobs) if ray else local_executor(jobs)
 
 
 def local_executor(jobs: int) -> LocalProcesses:

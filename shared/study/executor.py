@@ -1,4 +1,4 @@
-"""Where the processes of a study run. `LocalProcesses` is this machine; a cluster would be another `Executor`."""
+"""Where the processes of a study run. `LocalProcesses` is this machine; a cluster: `shared.study.ray_cluster`."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class Job(NamedTuple):
         lock: file that only one living process may hold.
         environment: variables to add.
         prepare: called when it is sure that the job is started, just before.
+        folder: where it runs; None: here.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Job(NamedTuple):
     lock: Path
     environment: Mapping[str, str]
     prepare: Callable[[], None]
+    folder: Path | None = None
 
 
 class Ended(NamedTuple):
@@ -93,6 +95,7 @@ class LocalProcesses:
             with job.log.open("ab") as log:
                 process = subprocess.Popen(
                     job.command,
+                    cwd=job.folder,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,

@@ -96,12 +96,12 @@ class StudyRun:
     def job(self, run: Run, stage: Stage) -> Job:
         """The process of a stage."""
         place = self.place(run)
-        places: dict[str, str | None] = {"output_dir": str(place.output_dir(stage.name))}
+        places: dict[str, str] = {"output_dir": str(place.output_dir(stage.name))}
         places["run_name"] = f"{self.study.path.stem}-{run.name.replace('/', '-')}-{stage.digest[:6]}"
         accepted = accepted_keys(read_configs(stage.files))
         if stage.name == TRAINING:
-            # The bundle's own models folder belongs to single runs.
-            places |= {"models_dir": None} if "models_dir" in accepted else {}
+            # The bundle's own models folder belongs to single runs. MONAI would drop None.
+            places |= {"models_dir": ""} if "models_dir" in accepted else {}
         else:
             places["ckpt_path"] = str(place.path / "model.pt")
         command = stage.command(**places)

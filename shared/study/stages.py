@@ -37,7 +37,7 @@ class Stage(NamedTuple):
     keys: dict[str, Any]
     digest: str
 
-    def command(self, **places: str | None) -> list[str]:
+    def command(self, **places: str) -> list[str]:
         """The command line, values written so that Fire reads them back exactly."""
         files = repr([str(file) for file in self.files])
         options = [f"--{key}={value!r}" for key, value in (self.keys | places).items()]

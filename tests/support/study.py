@@ -20,8 +20,10 @@ import csv, json, time
 from pathlib import Path
 
 
-def train(*, output_dir, seed, method, fraction, fail, epochs, fold, seconds):
+def train(*, output_dir, models_dir, seed, method, fraction, fail, epochs, fold, seconds):
     folder = Path(output_dir)
+    if models_dir:
+        Path(models_dir).mkdir()
     folder.mkdir(parents=True, exist_ok=True)
     time.sleep(seconds)
     if fail:
@@ -57,6 +59,7 @@ def evaluate(*, output_dir, ckpt_path, split, seed, fold):
     with (folder / "evaluated.txt").open("a") as file:
         file.write("x")
 """
+TRAIN_KEYS = ("output_dir", "models_dir", "seed", "method", "fraction", "fail", "epochs", "fold", "seconds")
 TRAIN = {
     "bundle_root": {"_target_": "shared.workflow.bundle_root"},
     "output_dir": "nowhere",
@@ -71,8 +74,7 @@ TRAIN = {
     "initialize": [{"_target_": "shared.workflow.enter_bundle", "bundle_root": "@bundle_root", "seed": "@seed"}],
     "run": [
         {"_target_": "scripts.toy.train"}
-        | {key: f"@{key}" for key in ("output_dir", "seed", "method", "fraction", "fail", "epochs", "fold", "seconds")},
-        "$@models_dir",
+        | {key: f"@{key}" for key in TRAIN_KEYS},
     ],
     "training": "%run",
 }

@@ -37,12 +37,12 @@ def test_patterns_replace_levels_and_labels_name_rows(toys):
 def test_commands_carry_values_exactly(toys):
     values = {"method": "1/8", "fraction": 0.1, "fail": False, "models_dir": 'it\'s "2024"'}
     study = Study(write_study(toys), keys={key: value for key, value in values.items() if key != "models_dir"})
-    command = study.runs[0].stages[0].command(output_dir="/a b/c", models_dir=None)
+    command = study.runs[0].stages[0].command(output_dir="/a b/c", models_dir="")
     taken = {}
     fire.Fire(lambda run_id, **keys: taken.update(keys), command=command[4:])
     names = [file.rsplit("/", 1)[-1] for file in taken.pop("config_file")]
     assert names == ["train.json", "half.json"]
-    expected = {"method": "1/8", "fraction": 0.1, "fail": False, "seed": 0, "output_dir": "/a b/c", "models_dir": None}
+    expected = {"method": "1/8", "fraction": 0.1, "fail": False, "seed": 0, "output_dir": "/a b/c", "models_dir": ""}
     assert taken == expected
 
 
