@@ -35,6 +35,8 @@ COMMANDS = {
     "compare": Command(
         "shared.comparison.command", "compare", "put recorded runs beside each other: tables, curves, one page"
     ),
+    "package": Command("shared.package.pack", "package", "make one zip of a bundle that runs without this project"),
+    "unpack": Command("shared.package.unpack", "unpack", "open such a zip with care"),
     "mlflow": Command("shared.workflow.browse", "browse", "show all runs in the browser"),
 }
 USAGE = 2
