@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from shared.draw.look import save, subplots
+from shared.draw.look import save, subplots, titled
 from shared.errors import DataError
 from shared.observatory.plane import Weights
 from shared.report.files import write_csv
@@ -60,7 +60,7 @@ def weight_change(snapshots: Sequence[Weights], *, epochs: Sequence[int]) -> Wei
     return WeightChange(names, list(epochs), length_PN, relative_PN)
 
 
-def draw_weight_change(change: WeightChange, path: str | Path) -> Path:
+def draw_weight_change(change: WeightChange, path: str | Path, *, phantom: bool = False) -> Path:
     """Parameters (rows, input first) by epochs (columns), relative change as colour on a logarithmic scale."""
     from matplotlib.colors import LogNorm
 
@@ -74,7 +74,8 @@ def draw_weight_change(change: WeightChange, path: str | Path) -> Path:
     axis.grid(False)
     axis.set_yticks(range(rows), [name[-40:] for name in change.names], fontsize=6.5)
     axis.set_xticks(range(columns), [str(epoch) for epoch in change.epochs[1:]], fontsize=7.5)
-    axis.set(xlabel="epoch", title="Weight change since the snapshot before\n|w' - w| / |w|; blank: w was 0, or still")
+    title = titled("Weight change since the snapshot before", phantom=phantom)
+    axis.set(xlabel="epoch", title=f"{title}\n|w' - w| / |w|; blank: w was 0, or still")
     figure.colorbar(image, ax=axis)
     return save(figure, path)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from shared.errors import ConfigError
-from shared.losses.segmentation import CROSS_ENTROPY, FOCAL, SegmentationLoss
+from shared.losses.segmentation import CROSS_ENTROPY, FOCAL, LOSSES, SegmentationLoss
 
 PIXELWISE = (CROSS_ENTROPY, FOCAL)
 # The published study's eight, and one of each other kind.
@@ -46,6 +47,29 @@ def make_loss(text: str, *, num_classes: int = 2) -> SegmentationLoss:
         raise
     except (SyntaxError, ValueError, TypeError) as error:
         raise ConfigError(f"the loss {text!r}: {error}", expected=expected, fix="correct --losses") from error
+
+
+def trained_loss(config: Mapping[str, Any]) -> str:
+    """The loss that a run was trained with, as typed, from the keys of its configuration.
+
+    Args:
+        config: with ``loss_name`` and, where they count, ``class_weights`` and ``gamma``.
+
+    Raises:
+        ConfigError: there is no ``loss_name``.
+    """
+    name = config.get("loss_name")
+    if not isinstance(name, str) or name not in LOSSES:
+        raise ConfigError(
+            f"the run's loss_name is {name!r}",
+            expected=f"one of {', '.join(LOSSES)}",
+            fix="look at the run by itself, with --losses",
+        )
+    weights, gamma = config.get("class_weights"), config.get("gamma")
+    settings = [f"gamma={gamma:g}"] if FOCAL in LOSSES[name] and gamma is not None else []
+    if weights and len(set(weights)) > 1:
+        settings.append(f"class_weights=[{','.join(f'{weight:g}' for weight in weights)}]")
+    return f"{name}({', '.join(settings)})" if settings else name
 
 
 def make_losses(texts: Iterable[str] = DEFAULT, *, num_classes: int = 2) -> dict[str, SegmentationLoss]:

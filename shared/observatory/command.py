@@ -14,7 +14,8 @@ from shared.progress import progress_bar
 from shared.workflow.paths import home_folder
 
 CURVES, SURFACE, MAPS, WEIGHTS, FEATURES, SINGLE = "curves", "surface", "maps", "weights", "features", "single"
-VIEWS = (CURVES, SURFACE, MAPS, WEIGHTS, FEATURES, SINGLE)
+ATLAS = "atlas"
+VIEWS = (CURVES, SURFACE, MAPS, WEIGHTS, FEATURES, SINGLE, ATLAS)
 OF_RUNS = VIEWS[1:]
 
 
@@ -40,6 +41,8 @@ def losses(
     channels: int = 6,
     steps: int = 1000,
     rate: float = 1e-5,
+    images: int = 16,
+    jobs: int = 0,
 ) -> None:
     """Look at losses.
 
@@ -49,13 +52,14 @@ def losses(
     weights RUN: how far each layer moved between snapshots.
     features RUN: Grad-CAM of every class, and the images that a layer's channels look for.
     single RUN: each loss trains on one image alone, from the run's last weights; what becomes of it.
+    atlas STUDY: run what a study file has left to run; curves, one plane through all runs, random planes of each.
 
     Args:
-        what: curves, surface, maps, weights, features or single.
-        run: the folder of a training run that saved snapshots.
+        what: curves, surface, maps, weights, features, single or atlas.
+        run: the folder of a training run that saved snapshots; atlas: a study file.
         losses: which, such as "dice, focal(gamma=3), cross_entropy(class_weights=[1,2])"; default: the eight
             of the published study and one of each other kind; surface: one of each usual kind.
-        output_dir: for pictures and tables; default: runs/losses, or the run's folder `observatory`.
+        output_dir: for pictures and tables; default: runs/losses, a run's folder `observatory`, a study's `atlas`.
         background: curves: of a background pixel instead of one of the disc.
         rest: curves: the true-class logit of all other pixels.
         plane: surface: random (filter-normalised) or pca (of the training's path).
@@ -72,6 +76,8 @@ def losses(
         channels: features: how many of the layer's.
         steps: single: of Adam.
         rate: single: Adam's learning rate.
+        images: atlas: of the saved images, how many surfaces are computed on.
+        jobs: atlas: runs at a time; default: as `python -m shared study`.
     """
     if what not in VIEWS:
         raise ConfigError(f"there is no view {what!r}", expected=f"one of {', '.join(VIEWS)}", fix="losses curves")
@@ -93,8 +99,16 @@ def losses(
             "at_once": at_once,
             "channels": channels,
             "steps": steps,
+            "images": images,
         }
         check_counts(counts | {"seed": seed, "image": image})
+        if what == ATLAS:
+            from shared.observatory.run_atlas import atlas_of
+
+            kept = {"side": side, "planes": planes, "images": images, "batch_norm": batch_norm}
+            settings = kept | {"extent": number(extent, "extent")}
+            atlas_of(run, output_dir=output_dir, losses=split_losses(losses), jobs=jobs, settings=settings)
+            return
         from shared.observatory.run import open_run
         from shared.observatory.run_surfaces import surfaces_of, views_of
         from shared.observatory.run_views import LOSSES, features_of, maps_of, single_image, weights_of

@@ -6,11 +6,17 @@ from pathlib import Path
 
 from torch import Tensor
 
-from shared.draw.look import save, subplots
+from shared.draw.look import save, subplots, titled
 
 
 def draw_features(
-    images_NHW: Tensor, activation_NKHW: Tensor, exciting_MHW: Tensor, path: str | Path, *, layer: str
+    images_NHW: Tensor,
+    activation_NKHW: Tensor,
+    exciting_MHW: Tensor,
+    path: str | Path,
+    *,
+    layer: str,
+    phantom: bool = False,
 ) -> Path:
     """A row per image with a column per class; below, one picture per channel.
 
@@ -38,5 +44,6 @@ def draw_features(
     for channel, (axis, found_HW) in enumerate(zip(axes[count:].flat, exciting_MHW.cpu(), strict=False)):
         axis.imshow(found_HW, cmap="gray")
         axis.set_title(f"channel {channel} looks for", fontsize=9)
-    figure.suptitle(f"layer {layer}: Grad-CAM of the mean logit; images that excite a channel most")
+    title = f"layer {layer}: Grad-CAM of the mean logit; images that excite a channel most"
+    figure.suptitle(titled(title, phantom=phantom))
     return save(figure, path)

@@ -74,14 +74,20 @@ def draw_states(
 
 
 def animate_states(
-    image_HW: Array, label_HW: npt.NDArray[np.int64], states: Sequence[ImageState], path: str | Path
+    image_HW: Array,
+    label_HW: npt.NDArray[np.int64],
+    states: Sequence[ImageState],
+    path: str | Path,
+    *,
+    title: str = "",
+    tops: Mapping[bool, float] | None = None,
 ) -> Path:
     """The same as a GIF with a frame per time, two a second."""
     from PIL import Image
 
-    tops, frames = tops_of(states), []
+    tops, frames = tops or tops_of(states), []
     for state in states:
-        figure = _figure(image_HW, label_HW, [state], title="", tops=tops)
+        figure = _figure(image_HW, label_HW, [state], title=title, tops=tops)
         figure.canvas.draw()
         frames.append(Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()))  # type: ignore[attr-defined]
     settings: dict[str, Any] = {

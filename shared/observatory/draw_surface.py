@@ -15,16 +15,20 @@ from shared.observatory.surface import Surface
 Array = npt.NDArray[np.float64]
 LEVELS = 24
 DECADES = 30.0
+# Told apart from each other and from viridis.
+TRACKS = ("#ff2d2d", "#ffffff", "#ff9a3c", "#f03cf0", "#000000", "#ffe119", "#a0522d", "#9ad7ff")
 HIGHEST = 90  # per cent of the grid that is told apart; above it is one colour
 
 
-def draw_surface(surface: Surface, path: str | Path, *, track_N2: Array | None = None, note: str = "") -> Path:
+def draw_surface(
+    surface: Surface, path: str | Path, *, tracks: Mapping[str, Array] | None = None, note: str = ""
+) -> Path:
     """One panel of filled contours per loss, each with a scale of its own, logarithmic where the values span decades.
 
     Args:
         surface: complete or not; what is not computed, and infinite values, stay blank.
         path: picture to write.
-        track_N2: coordinates of the training's snapshots, oldest first, drawn as a line that ends in a star.
+        tracks: by run, coordinates [N, 2] of its snapshots, oldest first, drawn as a line that ends in a star.
         note: under the title, such as the plane's explained variance.
     """
     columns = min(3, len(surface.names))
@@ -35,7 +39,7 @@ def draw_surface(surface: Surface, path: str | Path, *, track_N2: Array | None =
         axis.grid(False)
         if values_AB.count() and np.ptp(values_AB.compressed()) > 0:
             finite = values_AB.compressed()
-            levels, norm = _levels(finite)
+            levels, norm = contour_levels(finite)
             shown = axis.contourf(
                 surface.alpha_A, surface.beta_B, values_AB.T, levels, cmap="viridis", norm=norm, extend="max"
             )
@@ -44,20 +48,35 @@ def draw_surface(surface: Surface, path: str | Path, *, track_N2: Array | None =
             )
             axis.clabel(lines, fontsize=7, fmt="%.3g")
             figure.colorbar(shown, ax=axis, ticks=levels[::4], format="%.3g")
-        if track_N2 is not None:
-            axis.plot(*track_N2.T, "o-", color="#ff2d2d", markersize=3, linewidth=1.2)
-        axis.plot(0, 0, "*", color="white", markeredgecolor="black", markersize=13)
+        draw_tracks(axis, tracks or {})
         edge = 1.02 * surface.alpha_A[-1]
         axis.set(title=name, aspect="equal", xlabel="first direction", ylabel="second direction")
         axis.set(xlim=(-edge, edge), ylim=(-edge, edge))
     for axis in axes.flat[len(surface.names) :]:
         axis.set_axis_off()
     scale = "each loss has its own scale: how steep one looks beside another says nothing" * (len(surface.names) > 1)
+    if len(tracks or {}) > 1:
+        figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
     figure.suptitle("\n".join(part for part in (surface.title, note, scale) if part), fontsize=11.5)
     return save(figure, path)
 
 
-def _levels(finite: Array) -> tuple[Array, Any]:
+def draw_tracks(axis: Any, tracks: Mapping[str, Array]) -> None:
+    """Each run's path with a star at its end; without any, a star at the centre."""
+    for place, (name, track_N2) in enumerate(tracks.items()):
+        colour = track_colour(place, len(tracks))
+        axis.plot(*track_N2.T, "o-", color=colour, markersize=3, linewidth=1.3, label=name)
+        axis.plot(*track_N2[-1], "*", color=colour, markeredgecolor="black", markersize=13)
+    if not tracks:
+        axis.plot(0, 0, "*", color="white", markeredgecolor="black", markersize=13)
+
+
+def track_colour(place: int, count: int) -> str:
+    """Colour of a path: red where it is alone."""
+    return TRACKS[place % len(TRACKS)] if count > 1 else TRACKS[0]
+
+
+def contour_levels(finite: Array) -> tuple[Array, Any]:
     """Contour levels and the colours' scale: logarithmic where the values span decades."""
     from matplotlib.colors import LogNorm, Normalize
 

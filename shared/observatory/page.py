@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +11,21 @@ import numpy.typing as npt
 
 from shared.draw.plotly import graph_objects
 from shared.files import write_text
-from shared.observatory.draw_surface import HIGHEST, heights
+from shared.observatory.draw_surface import HIGHEST, heights, track_colour
 from shared.observatory.surface import Surface
 
 Array = npt.NDArray[np.float64]
 
 
-def write_page(surface: Surface, path: str | Path, *, track_N2: Array | None = None, note: str = "") -> Path:
-    """Write a page with the surface in 3-D, a button per loss, and the training's path on it; 5 MB of it are plotly.
+def write_page(
+    surface: Surface, path: str | Path, *, tracks: Mapping[str, Array] | None = None, note: str = ""
+) -> Path:
+    """Write a page with the surface in 3-D, a button per loss, and the runs' paths on it; 5 MB of it are plotly.
 
     Args:
         surface: complete or not.
         path: `.html` to write.
-        track_N2: coordinates of the training's snapshots, oldest first; points outside the grid are not drawn.
+        tracks: by run, coordinates [N, 2] of its snapshots, oldest first; points outside the grid are not drawn.
         note: beside the title.
 
     Raises:
@@ -30,14 +33,15 @@ def write_page(surface: Surface, path: str | Path, *, track_N2: Array | None = N
     """
     go = graph_objects()
     figure = go.Figure()
-    raised = heights(surface, track_N2) if track_N2 is not None else {}
+    tracks = tracks or {}
+    raised = {run: heights(surface, track_N2) for run, track_N2 in tracks.items()}
     owners: list[int] = []
     for place, name in enumerate(surface.names):
         parts: list[Any] = [_hill(surface, name)]
-        if track_N2 is not None:
-            look = {"line": {"color": "#ff2d2d", "width": 6}, "marker": {"size": 3, "color": "#ff2d2d"}}
-            line = go.Scatter3d(x=track_N2[:, 0], y=track_N2[:, 1], z=raised[name], name="training", **look)
-            parts.append(line)
+        for number, (run, track_N2) in enumerate(tracks.items()):
+            colour = track_colour(number, len(tracks))
+            look = {"line": {"color": colour, "width": 6}, "marker": {"size": 3, "color": colour}}
+            parts.append(go.Scatter3d(x=track_N2[:, 0], y=track_N2[:, 1], z=raised[run][name], name=run, **look))
         for part in parts:
             part.visible = place == 0
             figure.add_trace(part)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from monai.bundle import ConfigParser
@@ -22,13 +22,16 @@ REPOSITORY = Path(shared.__file__).resolve().parents[1]
 
 
 class Run(NamedTuple):
-    """What the observatory looks at; ``network`` holds the last snapshot, in evaluation mode."""
+    """What the observatory looks at; ``network`` holds the last snapshot, in evaluation mode; ``phantom``: what it was
+    trained on was drawn; ``config``: as executed."""
 
     folder: Path
     network: nn.Module
     snapshots: Sequence[Snapshot]
     batches: Sequence[tuple[Tensor, Tensor]]
     num_classes: int
+    phantom: bool = False
+    config: Mapping[str, Any] = {}
 
     def weights(self, snapshot: Snapshot) -> Weights:
         """The parameters of a snapshot, on the network's device."""
@@ -47,8 +50,7 @@ def find_bundle_of(folder: str | Path) -> Path:
     Raises:
         ConfigError: there is none.
     """
-    file = Path(folder) / "run.json"
-    name = str(json.loads(file.read_text()).get("bundle", "")) if file.is_file() else ""
+    name = str(facts_of(folder).get("bundle", ""))
     for root in (REPOSITORY / "bundles" / name, REPOSITORY):
         if name and (root / "configs" / "metadata.json").is_file():
             return root
@@ -57,6 +59,12 @@ def find_bundle_of(folder: str | Path) -> Path:
         expected="the bundle whose own scripts define the network",
         fix="look at the run with the repository, or the packaged bundle, that trained it",
     )
+
+
+def facts_of(folder: str | Path) -> dict[str, Any]:
+    """The run's `run.json`; empty where none was written."""
+    file = Path(folder) / "run.json"
+    return json.loads(file.read_text()) if file.is_file() else {}
 
 
 def open_run(folder: str | Path, *, batch_size: int = 8, device: torch.device | str | None = None) -> Run:
@@ -82,7 +90,8 @@ def open_run(folder: str | Path, *, batch_size: int = 8, device: torch.device | 
     if '"scripts.' in json.dumps(content.get("network_def")):
         use_scripts_of(str(find_bundle_of(folder)))
     network = ConfigParser(content).get_parsed_content("network_def").to(device).eval()
-    run = Run(folder, network, snapshots, batches, 0)
+    phantom = bool(facts_of(folder).get("phantom"))
+    run = Run(folder, network, snapshots, batches, 0, phantom=phantom, config=content)
     run.show(snapshots[-1])
     with torch.no_grad():
         output = network(batches[0][0])

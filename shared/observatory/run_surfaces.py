@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from shared.draw.look import titled
 from shared.errors import ConfigError
 from shared.observatory.directions import random_plane
 from shared.observatory.draw_surface import draw_surface
@@ -23,15 +24,16 @@ from shared.observatory.trajectory import principal_plane, project
 
 RANDOM, PCA = "random", "pca"
 MARGIN = 1.25
+TRAINING = "training"
 
 
 class View(NamedTuple):
-    """A plane to look at: file name, how far to go, the path of training on it, and what to say of it."""
+    """A plane to look at: file name, how far to go, the paths of training on it, and what to say of it."""
 
     name: str
     plane: Plane
     extent: float
-    track_N2: npt.NDArray[np.float64]
+    tracks: Mapping[str, npt.NDArray[np.float64]]
     note: str
 
 
@@ -55,13 +57,13 @@ def views_of(run: Run, *, plane: str, planes: int = 3, seed: int = 0, extent: fl
     if plane == PCA:
         found = principal_plane(weights, times=[snapshot.epoch for snapshot in run.snapshots])
         reach = MARGIN * float(np.abs(found.path_N2).max())
-        return [View("surface_pca", found.plane, reach, found.path_N2, found.text)]
+        return [View("surface_pca", found.plane, reach, {TRAINING: found.path_N2}, found.text)]
     views = []
     for number in range(seed, seed + planes):
         chosen = random_plane(run.network, seed=number)
         track_N2 = np.stack([project(item, chosen) for item in weights])
         note = f"directions at {np.degrees(np.arccos(chosen.cosine)):.1f} degrees; training projected onto the plane"
-        views.append(View(f"surface_random{number}", chosen, extent, track_N2, note))
+        views.append(View(f"surface_random{number}", chosen, extent, {TRAINING: track_N2}, note))
     return views
 
 
@@ -102,8 +104,9 @@ def surfaces_of(
         except KeyboardInterrupt:
             print(f"\ninterrupted; the same command goes on with {file}", file=sys.stderr)
             raise SystemExit(130) from None
+        surface = surface._replace(title=titled(surface.title, phantom=run.phantom))
         note = f"{view.note}; BatchNorm {batch_norm}"
-        written += [file, draw_surface(surface, file.with_suffix(".png"), track_N2=view.track_N2, note=note)]
+        written += [file, draw_surface(surface, file.with_suffix(".png"), tracks=view.tracks, note=note)]
         if page:
-            written.append(write_page(surface, file.with_suffix(".html"), track_N2=view.track_N2, note=note))
+            written.append(write_page(surface, file.with_suffix(".html"), tracks=view.tracks, note=note))
     return written

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from shared.draw.look import titled
 from shared.errors import ConfigError
 from shared.losses.segmentation import SegmentationLoss
 from shared.observatory.change import draw_weight_change, weight_change, write_weight_change
@@ -45,9 +46,10 @@ def maps_of(run: Run, *, image: int, folder: Path, losses: Sequence[str] = LOSSE
     run.show(run.snapshots[-1])
     grey_HW, truth_HW = image_1CHW[0].mean(0).cpu().numpy(), label_11HW[0, 0].long().cpu().numpy()
     rows = [states[place] for place in spread(len(states), most=MOST_ROWS)]
+    title = titled(f"image {image} through training", phantom=run.phantom)
     return [
-        draw_states(grey_HW, truth_HW, rows, folder / f"maps_{image}.png", tops=tops_of(states)),
-        animate_states(grey_HW, truth_HW, states, folder / f"maps_{image}.gif"),
+        draw_states(grey_HW, truth_HW, rows, folder / f"maps_{image}.png", title=title, tops=tops_of(states)),
+        animate_states(grey_HW, truth_HW, states, folder / f"maps_{image}.gif", title=title),
     ]
 
 
@@ -57,8 +59,8 @@ def single_image(
     """The published experiment: from the run's last weights, each loss trains on one image alone.
 
     Returns:
-        a picture per loss with up to six of its states, all on the same colour scales, and a table of all losses and
-        of ``1 - Dice`` at each state.
+        a picture per loss with up to six of its states and an animation with all, all on the same colour scales, and a
+        table of all losses and of ``1 - Dice`` at each state.
     """
     image_1CHW, label_11HW = one_image(run, image)
     chosen = losses_of(run, losses)
@@ -83,9 +85,9 @@ def single_image(
     for name, found in states.items():
         shown = [found[place] for place in spread(len(found), most=MOST_ROWS)]
         path = folder / f"single_{image}_{safe_name(name)}.png"
-        written.append(
-            draw_states(grey_HW, truth_HW, shown, path, title=f"trained with {name} on this image", tops=tops)
-        )
+        title = titled(f"trained with {name} on this image", phantom=run.phantom)
+        written.append(draw_states(grey_HW, truth_HW, shown, path, title=title, tops=tops))
+        written.append(animate_states(grey_HW, truth_HW, found, path.with_suffix(".gif"), title=title, tops=tops))
     return written
 
 
@@ -120,7 +122,7 @@ def weights_of(run: Run, *, folder: Path) -> list[Path]:
     """Chart and table of how far each parameter moved from snapshot to snapshot."""
     epochs = [snapshot.epoch for snapshot in run.snapshots]
     change = weight_change([run.weights(snapshot) for snapshot in run.snapshots], epochs=epochs)
-    picture = draw_weight_change(change, folder / "weight_change.png")
+    picture = draw_weight_change(change, folder / "weight_change.png", phantom=run.phantom)
     return [picture, write_weight_change(change, folder / "weight_change.csv")]
 
 
@@ -152,4 +154,4 @@ def features_of(run: Run, *, layer: str, channels: int, folder: Path) -> list[Pa
     ]
     picture = folder / f"features_{safe_name(layer)}.png"
     grey_MHW = torch.stack(found).mean(1)
-    return [draw_features(image_BCHW.mean(1), activation_NKHW, grey_MHW, picture, layer=layer)]
+    return [draw_features(image_BCHW.mean(1), activation_NKHW, grey_MHW, picture, layer=layer, phantom=run.phantom)]

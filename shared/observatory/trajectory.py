@@ -70,7 +70,7 @@ def principal_plane(snapshots: Sequence[Weights], *, times: Sequence[float] | No
             expected="snapshots of a training that moved in at least two directions",
             fix="save more snapshots, or use random planes",
         )
-    first, second = (_combine(steps, vectors[:, k] / values[k] ** 0.5, like=last) for k in range(2))
+    first, second = (combine(steps, vectors[:, k] / values[k] ** 0.5, like=last) for k in range(2))
     path_N2 = np.concatenate([vectors * np.sqrt(values), np.zeros((1, 2))])
     return Trajectory(
         plane=Plane(dict(last), first, second, "plane of the training's two principal components"),
@@ -99,7 +99,8 @@ def random_walk_share(times: Sequence[float], *, components: int = 2) -> Array:
     return values[:components] / values.sum()
 
 
-def _combine(steps: Sequence[Weights], factors_N: Array, *, like: Weights) -> dict[str, Tensor]:
+def combine(steps: Sequence[Weights], factors_N: Array, *, like: Weights) -> dict[str, Tensor]:
+    """Sum of weights times factors, in the types of ``like``."""
     return {
         name: torch.stack([factor * step[name] for factor, step in zip(factors_N, steps, strict=True)]).sum(0).to(value)
         for name, value in like.items()

@@ -42,7 +42,7 @@ def changed(first: Path, second: Path) -> float:
 
 def test_a_surface_turns_under_the_mouse_and_its_button_changes_the_loss(tmp_path: Path) -> None:
     track_N2 = np.array([[0.8, 0.9], [0.4, 0.2], [0.0, 0.0]])
-    page = write_page(surface(), tmp_path / "surface.html", track_N2=track_N2, note="BatchNorm frozen")
+    page = write_page(surface(), tmp_path / "surface.html", tracks={"training": track_N2}, note="BatchNorm frozen")
     with browser() as view:
         view.open(page, ready=f"{PLOT} && {PLOT}.querySelector('canvas') && {PLOT}._fullLayout.scene._scene")
         view.wait(f"{PLOT}._fullLayout.scene._scene.glplot && !{PLOT}._fullLayout.scene._scene.glplot.isStopped")

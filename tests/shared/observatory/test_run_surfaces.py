@@ -36,7 +36,7 @@ def test_surface_of_the_training_and_random_ones(
     for name, value in own.items():
         assert saved.centre[name] == pytest.approx(value, abs=1e-6)
     (view,) = views_of(run, plane="pca")
-    assert view.extent == pytest.approx(1.25 * np.abs(view.track_N2).max())
+    assert view.extent == pytest.approx(1.25 * np.abs(view.tracks["training"]).max())
     assert "of a random walk 9" in view.note
     randoms = [load_surface(run_folder / "observatory" / f"surface_random{k}_reestimated.npz") for k in (0, 1)]
     assert not np.allclose(randoms[0].values_LAB, randoms[1].values_LAB)

@@ -97,7 +97,11 @@ def test_one_image_trained_with_each_loss(run_folder: Path, tmp_path: Path) -> N
         "single_0.csv",
         "single_0_dice.png",
         "single_0_cross_entropy.png",
+        "single_0_dice.gif",
+        "single_0_cross_entropy.gif",
     }
+    with Image.open(tmp_path / "single_0_dice.gif") as animation:
+        assert animation.n_frames == 11
     with (tmp_path / "single_0.csv").open() as file:
         rows = {
             (row["trained with"], int(row["step"]), row["loss"]): float(row["value"]) for row in csv.DictReader(file)
