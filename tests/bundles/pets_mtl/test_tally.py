@@ -72,16 +72,11 @@ def test_figures_are_means_over_the_labelled_images() -> None:
     ]
     assert figures["Dice_pet"] == pytest.approx(np.mean([f1_score(*pair) for pair in pairs]))
     assert figures["IoU_pet"] == pytest.approx(np.mean([jaccard_score(*pair) for pair in pairs]))
-    right = [
-        int(output["species"].argmax()) == int(item["grades"])
-        for output, item in (images[place] for place in (0, 1, 3))
-    ]
+    known = [images[place] for place in (0, 1, 3)]
+    right = [int(output["species"].argmax()) == int(item["grades"]) for output, item in known]
     assert figures["accuracy_species"] == pytest.approx(np.mean(right))
     scale = torch.tensor([SIZE[1], SIZE[0]] * 2)
-    ious = [
-        plain_iou(output["pred_box"].tolist(), (item["box"] * scale).tolist())
-        for output, item in (images[place] for place in (0, 1, 3))
-    ]
+    ious = [plain_iou(output["pred_box"].tolist(), (item["box"] * scale).tolist()) for output, item in known]
     assert figures["box_IoU"] == pytest.approx(np.mean(ious), abs=0.01)
     assert figures["box_IoU_above_50"] == pytest.approx(np.mean([iou >= 0.5 for iou in ious]))
     assert 0 < figures["box_IoU_above_50"] < 1
