@@ -12,6 +12,9 @@ from shared.errors import DataError
 FACTS = {
     "method": "method",
     "labelled_fraction": "labelled fraction",
+    "weighting": "weighting",
+    "sharing": "sharing",
+    "border": "border",
     "backbone": "backbone",
     "num_experts": "experts",
     "image_size": "image size",
@@ -19,6 +22,8 @@ FACTS = {
     "commit": "commit",
 }
 COLUMNS = {
+    "dice_per_photograph": "Dice per image",
+    "iou_per_photograph": "IoU per image",
     "dice": "Dice",
     "iou": "IoU",
     "dice_pooled": "Dice pooled",
@@ -30,10 +35,20 @@ COLUMNS = {
     "aupr_11": "AUPR-11",
     "aupr_33": "AUPR-33",
     "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
     "joint_accuracy": "joint accuracy",
     "kappa": "kappa",
     "auroc": "AUROC",
+    "box_iou": "box IoU",
+    "box_accuracy_50": "box IoU >= 0.5",
+    "box_accuracy_75": "box IoU >= 0.75",
+    "ece": "ECE",
+    "brier": "Brier",
+    "nll": "NLL",
 }
+WIDEST = 12
+CALIBRATION = frozenset({"ece", "brier", "nll"})
 
 
 def results(run: str) -> str:
@@ -61,8 +76,21 @@ def results(run: str) -> str:
 
 
 def table(rows: list[dict[str, Any]], *, subset: str, split: str) -> str:
-    """One Markdown table: a row per task, a column per metric, 95 % intervals in brackets."""
+    """One Markdown table: a row per task, a column per metric, 95 % intervals in brackets.
+
+    More than `WIDEST` columns are divided: calibration apart, then a table for each set of tasks with common metrics.
+    """
     rows = [row for row in rows if row["value"] is not None]
+    if len({row["metric"] for row in rows} & COLUMNS.keys()) > WIDEST:
+        parts: dict[frozenset[str], list[dict[str, Any]]] = {}
+        for row in rows:
+            own = {other["metric"] for other in rows if other["task"] == row["task"]} & COLUMNS.keys()
+            apart = CALIBRATION if row["metric"] in CALIBRATION else frozenset(own - CALIBRATION)
+            parts.setdefault(apart, []).append(row)
+        whole = [table(part, subset=subset, split=split) for key, part in parts.items() if key and key != CALIBRATION]
+        return "\n\n".join(
+            [*whole, *(table(parts[key], subset=subset, split=split) for key in parts if key == CALIBRATION)]
+        )
     metrics = [name for name in COLUMNS if any(row["metric"] == name for row in rows)]
     cells = {(row["task"], row["metric"]): cell(row) for row in rows}
     lines = [f"| {split}: {subset} | n | " + " | ".join(COLUMNS[name] for name in metrics) + " |"]

@@ -42,6 +42,24 @@ def test_several_predictions_have_a_table_each(tmp_path):
     assert text.count("| IRF |") == 3
 
 
+def test_many_measures_are_divided_by_kind_with_calibration_apart(tmp_path):
+    kinds = {
+        "pet": ["dice", "iou", "sensitivity", "average_precision", "ece", "brier", "nll"],
+        "species": ["accuracy", "balanced_accuracy", "macro_f1", "auroc", "ece", "brier", "nll"],
+        "box": ["box_iou", "box_accuracy_50", "box_accuracy_75"],
+    }
+    row = {"value": 0.5, "low": None, "high": None, "n": 4, "subset": "all"}
+    rows = [row | {"task": task, "metric": metric} for task, metrics in kinds.items() for metric in metrics]
+    content = {"split": "test", "provenance": {"border": "ignored"}, "metrics": rows}
+    (tmp_path / "metrics.json").write_text(json.dumps(content))
+    text = results(str(tmp_path))
+    assert "border ignored" in text
+    assert text.count("| test: all |") == 4
+    assert "| test: all | n | accuracy | balanced accuracy | macro F1 | AUROC |" in text
+    assert text.endswith("| species | 4 | 0.500 | 0.500 | 0.500 |")
+    assert text.count("0.500") == len(rows)
+
+
 def test_a_folder_without_report_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"metrics\.json"):
         results(str(tmp_path))
