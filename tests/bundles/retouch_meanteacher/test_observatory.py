@@ -1,4 +1,4 @@
-"""A bundle's training that saves snapshots as the observatory's error says, looked at afterwards by the command."""
+"""A bundle's training that saves snapshots and records images as the errors say, looked at afterwards."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from monai.bundle import ConfigWorkflow
 
 from shared.__main__ import main
+from shared.comparison.records import OVERLAY as RECORD_OVERLAY
 from shared.errors import DataError
 from shared.observatory import load_surface, open_run
 from shared.observatory.snapshots import OVERLAY
@@ -22,7 +23,8 @@ def test_surfaces_after_a_training_run(
     skipped = shutil.ignore_patterns("docs", "models", "__pycache__")
     bundle = shutil.copytree(REPOSITORY / "bundles" / "retouch_meanteacher", tmp_path / "bundle", ignore=skipped)
     (bundle / "configs" / "snapshots.json").write_text(OVERLAY)
-    files = [str(bundle / "configs" / name) for name in ("train.json", "snapshots.json")]
+    (bundle / "configs" / "record.json").write_text(RECORD_OVERLAY)
+    files = [str(bundle / "configs" / name) for name in ("train.json", "snapshots.json", "record.json")]
     flow = ConfigWorkflow(config_file=files, workflow_type="train", logging_file=False, **tiny)
     flow.initialize()
     flow.run()
@@ -33,6 +35,11 @@ def test_surfaces_after_a_training_run(
     assert list(surface.names) == ["dice_focal", "1 - Dice"]
     assert not surface.waiting
     assert "surface_pca_frozen.png" in capsys.readouterr().out
+    rows = (folder / "per_epoch.csv").read_text().splitlines()
+    assert rows[0].startswith("epoch,part,name,accuracy_all,accuracy_background,accuracy_IRF")
+    assert {row.split(",")[0] for row in rows[1:]} == {"0", "1", "2"}
+    main(["compare", str(folder), "--nopage", f"--output_dir={tmp_path / 'comparison'}"])
+    assert "validation, last epoch of each run" in capsys.readouterr().out
     shutil.rmtree(folder / "snapshots")
     with pytest.raises(DataError) as error:
         open_run(folder)
