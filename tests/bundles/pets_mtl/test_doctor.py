@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from shared.doctor import ERROR, NOTE, WARNING, Diagnosis, format_diagnosis, write_diagnosis
+from shared.errors import DataError
 
 pytestmark = pytest.mark.usefixtures("pets_scripts")
 
@@ -111,3 +112,27 @@ def test_the_real_images(real_pets: Path) -> None:
     assert diagnosis.exit_status == 0
     assert kinds(diagnosis, ERROR) == set()
     assert [row[2:] for row in diagnosis.tables[0].rows] == [[160, 2, 157], [80, 1, 79]]
+
+
+def check_before_training(folder: Path, **options: Any) -> None:
+    from scripts.doctor import check_before_training as check
+
+    tasks = [{"name": "pet", "kind": "mask"}, {"name": "box", "kind": "box"}]
+    check(folder, **{"tasks": tasks} | options)
+
+
+def test_errors_stop_a_training_before_it_starts(pets: Path, caplog: pytest.LogCaptureFixture) -> None:
+    check_before_training(pets)
+    assert "will not be learned" not in caplog.text
+    (pets / "annotations" / "trimaps" / "phantom_dog_2_1.png").unlink()
+    with pytest.raises(DataError, match=r"(?s)has 1 error.*phantom_dog_2_1.*python -m shared doctor bundles/pets_mtl"):
+        check_before_training(pets)
+    check_before_training(pets, allow_missing=True)
+    assert "missing or impossible label" in caplog.text
+
+
+def test_a_task_without_labels_is_named(pets: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for file in (pets / "annotations" / "xmls").glob("*.xml"):
+        file.unlink()
+    check_before_training(pets)
+    assert "no image has a label for box, which will not be learned" in caplog.text
