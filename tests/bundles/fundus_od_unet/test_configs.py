@@ -30,7 +30,7 @@ def test_labels_are_moved_by_nearest_neighbour_alone():
 
 
 def test_as_published(tiny):
-    """systems: classic U-Net of 7.76 million parameters, 572 in and 388 out, batch 4, Adam 1e-4, 150 of 159, 1,000 epochs."""
+    """systems: classic U-Net of 7.76 million parameters, 572 in and 388 out, batch 4, Adam 1e-4, 1,000 epochs."""
     own = ("dataset_dir", "output_dir", "tracking_uri", "device", "num_workers")
     flow = workflow(NAME, "train", "as_published", **{key: tiny[key] for key in own}, validation_fraction=0.2)
     flow.initialize()
