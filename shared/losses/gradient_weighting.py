@@ -33,7 +33,7 @@ def make_aggregator(method: str, *, num_tasks: int) -> Callable[[Tensor], Tensor
         num_tasks: T, which ``nash_mtl`` has to know.
 
     Raises:
-        ConfigError: for another word, or where torchjd is not installed.
+        ConfigError: for another word, or where torchjd or the method's solver is not installed.
     """
     if method not in METHODS:
         near = difflib.get_close_matches(method, METHODS, n=1)
@@ -44,25 +44,26 @@ def make_aggregator(method: str, *, num_tasks: int) -> Callable[[Tensor], Tensor
         )
     try:
         from torchjd import aggregation
+
+        makers: dict[str, Callable[[], Any]] = {
+            "mean": aggregation.Mean,
+            "upgrad": aggregation.UPGrad,
+            "pcgrad": aggregation.PCGrad,
+            "cagrad": lambda: aggregation.CAGrad(c=CAGRAD_C),
+            "mgda": aggregation.MGDA,
+            "imtl_g": aggregation.IMTLG,
+            "dualproj": aggregation.DualProj,
+            "nash_mtl": lambda: aggregation.NashMTL(n_tasks=num_tasks),
+            "graddrop": aggregation.GradDrop,
+            "random": aggregation.Random,
+        }
+        made: Callable[[Tensor], Tensor] = makers[method]()
     except ImportError as error:
         raise ConfigError(
-            f"gradient weighting {method!r} needs torchjd, which is not installed ({error})",
-            expected="the extra `pets`",
-            fix="pip install 'monai-eye-bundles[pets]'",
+            f"gradient weighting {method!r} needs torchjd and its solvers, which are not all installed ({error})",
+            expected="the extra `pets`; some of its solvers are under the GPL, see docs/gradient_weighting.md",
+            fix="pip install 'monai-eye-bundles[pets]', or choose a method that needs no solver, such as pcgrad",
         ) from error
-    makers: dict[str, Callable[[], Any]] = {
-        "mean": aggregation.Mean,
-        "upgrad": aggregation.UPGrad,
-        "pcgrad": aggregation.PCGrad,
-        "cagrad": lambda: aggregation.CAGrad(c=CAGRAD_C),
-        "mgda": aggregation.MGDA,
-        "imtl_g": aggregation.IMTLG,
-        "dualproj": aggregation.DualProj,
-        "nash_mtl": lambda: aggregation.NashMTL(n_tasks=num_tasks),
-        "graddrop": aggregation.GradDrop,
-        "random": aggregation.Random,
-    }
-    made: Callable[[Tensor], Tensor] = makers[method]()
     return made
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -159,3 +162,54 @@ def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(__import__("sys").modules, "torchjd", None)
     with pytest.raises(ConfigError, match=r"monai-eye-bundles\[pets\]"):
         make_aggregator("upgrad", num_tasks=2)
+
+
+@pytest.mark.parametrize(
+    ("solver", "methods"),
+    [("quadprog", ("upgrad", "dualproj")), ("cvxpy", ("cagrad", "nash_mtl")), ("ecos", ("nash_mtl",))],
+)
+def test_without_a_solver_its_methods_alone_are_refused(
+    solver: str, methods: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mixins: Any = importlib.import_module("torchjd._mixins")
+    real = importlib.util.find_spec
+    monkeypatch.setattr(mixins, "find_spec", lambda name: None if name == solver else real(name))
+    for method in methods:
+        with pytest.raises(ConfigError, match=rf"{method}.*{solver}"):
+            make_aggregator(method, num_tasks=2)
+    for method in ("mean", "pcgrad", "mgda", "imtl_g", "graddrop", "random"):
+        make_aggregator(method, num_tasks=2)(CONFLICT)
+
+
+def test_pcgrad_with_three_tasks_projects_in_an_order_that_follows_the_seed() -> None:
+    matrix = torch.tensor([[2.0, 0.5, 0.0], [-1.0, 1.0, 0.5], [0.5, -1.0, 1.0]])
+    aggregate = make_aggregator("pcgrad", num_tasks=3)
+
+    def step(seed: int) -> Tensor:
+        torch.manual_seed(seed)
+        return aggregate(matrix)
+
+    def projected(first: Tensor, others: tuple[Tensor, ...]) -> Tensor:
+        for other in others:
+            first = without(first, other)
+        return first
+
+    choices = []
+    for place, row in enumerate(matrix):
+        one, two = (other for index, other in enumerate(matrix) if index != place)
+        choices.append((projected(row, (one, two)), projected(row, (two, one))))
+    possible = [sum(chosen) for chosen in itertools.product(*choices)]
+    steps = [step(seed) for seed in range(20)]
+    for found in steps:
+        assert min(float((found - expected).abs().max()) for expected in possible) < 1e-5
+    assert torch.equal(step(3), steps[3])
+    assert len({tuple(round(float(x), 4) for x in found) for found in steps}) > 1
+
+
+def test_nash_goes_on_from_its_last_weights() -> None:
+    """Its weights are solved for every so many steps and kept in between: the state that a step depends on."""
+    aggregate: Any = make_aggregator("nash_mtl", num_tasks=2)
+    first = aggregate(CONFLICT)
+    fresh: Any = make_aggregator("nash_mtl", num_tasks=2)
+    torch.testing.assert_close(fresh(CONFLICT), first)
+    assert float((aggregate(CONFLICT) @ first) / first.norm() ** 2) > 0.9
