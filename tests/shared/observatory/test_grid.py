@@ -169,6 +169,22 @@ def test_points_at_once_are_the_loop(at_once: int) -> None:
         np.testing.assert_allclose(one.values_LAB, many.values_LAB, rtol=1e-5)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_on_a_gpu_the_surface_is_that_of_the_cpu(at_once: int) -> None:
+    values = []
+    for device in ("cpu", "cuda"):
+        net = small_network().eval().to(device)
+        plane = random_plane(small_network().eval(), seed=0)
+        moved = Plane(*({name: value.to(device) for name, value in part.items()} for part in plane[:3]), plane.title)
+        batches = [(image.to(device), label.to(device)) for image, label in images()]
+        losses = {name: loss.to(device) for name, loss in make_losses(["cross_entropy", "dice"]).items()}
+        settings = {"side": 5, "at_once": at_once} | QUIET
+        values.append(compute_surface(net, plane=moved, batches=batches, losses=losses, **settings).values_LAB)
+    np.testing.assert_allclose(values[0], values[1], rtol=1e-3, atol=1e-4)
+
+
 def test_an_interrupted_grid_continues(tmp_path: Path) -> None:
     net, file = Bowl(), tmp_path / "surface.npz"
     calls: list[int] = []
