@@ -82,7 +82,8 @@ def edge_distances(found_HW: Mask, truth_HW: Mask) -> tuple[float, float]:
         for mask_HW in (found_HW, truth_HW)
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
+        # MONAI 1.6 calls a function of its own in a way that it deprecates.
+        warnings.simplefilter("ignore", FutureWarning)
         hd95 = compute_hausdorff_distance(found, truth, include_background=True, percentile=95)
         assd = compute_average_surface_distance(found, truth, include_background=True, symmetric=True)
     return float(hd95), float(assd)
