@@ -10,7 +10,7 @@ from shared.package.pack import package
 from shared.package.unpack import unpack_bundle
 from tests.support.alone import make_environment
 from tests.support.bundle import REPOSITORY, command, run_command
-from tests.support.tiny import BUNDLES, TINY, as_words, draw, only_accepted
+from tests.support.tiny import BUNDLES, TINY, draw, only_accepted
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 LOAD = """
@@ -57,7 +57,8 @@ def test_the_package_runs_alone(bundle, home, tmp_path):
 
     def run(run_id: str, *names: str, **overrides: object) -> str:
         files = "[" + ",".join(f"'configs/{name}.json'" for name in names) + "]"
-        return alone("-m", "monai.bundle", "run", run_id, "--config_file", files, *as_words(overrides))
+        options = [word for key, value in overrides.items() for word in (f"--{key}", str(value))]
+        return alone("-m", "monai.bundle", "run", run_id, "--config_file", files, *options)
 
     absent = [str(python), "-I", "-c", "import shared"]
     assert "No module named 'shared'" in subprocess.run(absent, capture_output=True, text=True, check=False).stderr
