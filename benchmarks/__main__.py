@@ -40,6 +40,8 @@ def parser() -> argparse.ArgumentParser:
     parsing.add_argument("--threads", type=int, default=0, help="0: as many as PyTorch takes")
     parsing.add_argument("--device", default=options.device, help="cpu or cuda")
     parsing.add_argument("--dataset_dir", default=options.dataset_dir, help="IDRiD's folder, phantoms, or auto")
+    parsing.add_argument("--pets_dir", default=options.pets_dir, help="Oxford-IIIT Pet's folder, phantoms, or auto")
+    parsing.add_argument("--num_pets", type=int, default=options.num_pets, help="of pets_loader rows")
     parsing.add_argument("--photo_size", type=size, default=FULL_SIZE, help="of phantoms")
     parsing.add_argument("--canvas", type=size, default=None, help="of latency rows, for tests; default: the bundle's")
     parsing.add_argument("--scan_size", type=size, default=options.scan_size, help="of semi_supervised rows")

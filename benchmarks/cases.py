@@ -12,18 +12,20 @@ from numpy.typing import NDArray
 from benchmarks.latency import LatencyWork
 from benchmarks.loader import LoaderWork
 from benchmarks.network import NetworkWork
+from benchmarks.pets_loader import PetsLoaderWork
 from benchmarks.photographs import FULL_SIZE
 from benchmarks.semi_supervised import SemiSupervisedWork
 from benchmarks.work import Side
 
 Results = Mapping[str, NDArray]
-GROUPS = ("sparse", "training", "inference", "loader", "latency", "semi_supervised")
+GROUPS = ("sparse", "training", "inference", "loader", "latency", "semi_supervised", "pets_loader")
 
 
 class Options(NamedTuple):
     """``size`` (height, width) and ``batch`` of the networks' photographs; ``photo_size`` of phantoms, where
     ``dataset_dir`` asks for them; ``canvas`` (height, width) of the latency rows, None: the bundle's own;
-    ``scan_size`` (height, width) of the semi-supervised rows."""
+    ``scan_size`` (height, width) of the semi-supervised rows; ``pets_dir``: Oxford-IIIT Pet's folder, phantoms or auto,
+    of which ``num_pets`` are loaded."""
 
     size: tuple[int, int] = (356, 536)
     batch: int = 2
@@ -33,6 +35,8 @@ class Options(NamedTuple):
     photo_size: tuple[int, int] = FULL_SIZE
     canvas: tuple[int, int] | None = None
     scan_size: tuple[int, int] = (256, 256)
+    pets_dir: str = "auto"
+    num_pets: int = 64
 
 
 class Agreement(NamedTuple):
@@ -97,6 +101,20 @@ def same_canvas(ours: Results, reference: Results, exact: bool) -> Agreement:
     return Agreement(text, max(differences) <= 2.0 and min(dices) >= 0.99)
 
 
+def equal_arrays(ours: Results, reference: Results, exact: bool) -> Agreement:
+    """Every array the same in shape, type and value."""
+    differing = [
+        name
+        for name in sorted(ours.keys() | reference.keys())
+        if name not in ours
+        or name not in reference
+        or ours[name].dtype != reference[name].dtype
+        or not np.array_equal(ours[name], reference[name])
+    ]
+    text = f"{len(differing)} of {len(reference)} arrays differ: {differing[0]}" if differing else "identical arrays"
+    return Agreement(text, not differing)
+
+
 def all_cases(options: Options) -> list[Case]:
     """All rows, in the order of the table."""
     network = {key: getattr(options, key) for key in ("size", "batch", "backbone", "device")}
@@ -106,6 +124,7 @@ def all_cases(options: Options) -> list[Case]:
         *loader_cases(options),
         *latency_cases(options),
         *semi_supervised_cases(options),
+        *pets_loader_cases(options),
     ]
 
 
@@ -210,4 +229,25 @@ def semi_supervised_cases(options: Options) -> list[Case]:
         case("mean teacher step, reference's teacher without gradients", None, teacher_gradients=False),
         case("mean teacher step, float32", None, amp=False),
         case("mean teacher step, VGG-19-BN", 2.5, backbone="vgg19_bn"),
+    ]
+
+
+def pets_loader_cases(options: Options) -> list[Case]:
+    """Every pet from mapped arrays, against the published four HDF5 files and against its own files."""
+
+    def case(name: str, way: str, aim: float | None) -> Case:
+        common = {"dataset_dir": options.pets_dir, "number": options.num_pets}
+        return Case(
+            "pets_loader",
+            name,
+            Side(PetsLoaderWork, {"way": way} | common),
+            Side(PetsLoaderWork, {"way": "mapped"} | common),
+            aim,
+            equal_arrays,
+        )
+
+    return [
+        case("HDF5 opened for every sample, as published", "hdf5", 5.0),
+        case("HDF5 opened once", "hdf5_kept", None),
+        case("JPEG, trimap and box decoded each time", "files", 5.0),
     ]

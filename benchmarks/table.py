@@ -17,7 +17,7 @@ from benchmarks.measure import Row
 from shared.inferers import autocast_dtype
 from shared.workflow.record import commit_of
 
-PACKAGES = ("torch", "monai", "numpy", "pillow")
+PACKAGES = ("torch", "monai", "numpy", "pillow", "h5py")
 COLUMNS = ("row", "experts run", "reference s", "ours s", "ratio", "aim", "peak MiB", "equal results")
 
 

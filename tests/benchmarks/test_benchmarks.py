@@ -12,10 +12,11 @@ import torch
 
 from benchmarks import cases, table
 from benchmarks.__main__ import choose, main
-from benchmarks.cases import Agreement, Case, Options, all_cases, relative_error, same_canvas
+from benchmarks.cases import Agreement, Case, Options, all_cases, equal_arrays, relative_error, same_canvas
 from benchmarks.loader import LoaderWork
 from benchmarks.measure import Row, measure
 from benchmarks.network import NetworkWork, start
+from benchmarks.pets_loader import PetsLoaderWork
 from benchmarks.photographs import find_items
 from benchmarks.reference import ReferenceNetwork
 from benchmarks.semi_supervised import SemiSupervisedWork
@@ -31,6 +32,8 @@ TOY = Options(
     canvas=(128, 160),
     device="cpu",
     scan_size=(64, 32),
+    pets_dir="phantoms",
+    num_pets=8,
 )
 CASES = all_cases(TOY)
 PARTS_OF_OTHERS = ("segmentation batch", "classification batch", "all labels, 1 of", "all labels, 3 of")
@@ -160,6 +163,39 @@ def test_the_loader_on_real_photographs(real_idrid: Path) -> None:
     found = same_canvas(ours.result(exact=True), full.result(exact=True), True)
     assert found.within, found.text
     assert "4288x2848" in ours.facts()["data"]
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.group == "pets_loader"], ids=lambda case: case.name)
+def test_every_way_to_load_a_pet_gives_the_same_arrays(case: Case) -> None:
+    reference, ours = build(case.reference), build(case.ours)
+    found = equal_arrays(ours.result(exact=True), reference.result(exact=True), True)
+    assert found.within, found.text
+    assert ours.facts() == {"data": "8 phantoms of pets, 256x256"}
+    shapes = {name.split()[0]: value.shape for name, value in reference.result(exact=True).items()}
+    assert shapes == {"image": (3, 256, 256), "masks": (1, 256, 256), "box": (4,), "grades": (1,)}
+
+
+def test_hdf5_is_opened_four_times_for_every_pet_or_never_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    import h5py
+
+    works = {way: PetsLoaderWork(way=way, dataset_dir="phantoms", number=8) for way in ("mapped", "hdf5", "hdf5_kept")}
+    opened: list[object] = []
+    real = h5py.File
+    monkeypatch.setattr(h5py, "File", lambda *given: opened.append(given) or real(*given))
+    counts = {}
+    for way, work in works.items():
+        opened.clear()
+        work.once()
+        counts[way] = len(opened)
+    assert counts == {"mapped": 0, "hdf5": 4 * 8, "hdf5_kept": 0}
+
+
+def test_arrays_that_differ_are_named() -> None:
+    one = {"image 0": np.zeros(3, np.uint8), "box 0": np.zeros(4, np.float32)}
+    assert equal_arrays(one, one, True).within
+    assert equal_arrays(one, one | {"box 0": np.zeros(4)}, True).text == "1 of 2 arrays differ: box 0"
+    assert not equal_arrays(one, one | {"image 0": np.ones(3, np.uint8)}, True).within
+    assert not equal_arrays(one, {"image 0": one["image 0"]}, True).within
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.group == "latency"][:2], ids=lambda case: case.name)
