@@ -52,7 +52,7 @@ def test_test_part_and_another_data_set_beside_it(trained, layouts, tmp_path, ca
     split = json.loads((tmp_path / "models" / "split.json").read_text())
     assert names == set(split["parts"]["test"])
     comparisons = {line["compared"] for line in table(out / "per_reader.csv")}
-    assert comparisons == {"model, expert1", "model, expert2", "expert1, expert2"}
+    assert comparisons == {"model against expert1", "model against expert2", "expert1 against expert2"}
     content = json.loads((out / "metrics.json").read_text())
     assert content["provenance"]["model"]["checkpoint"] == trained["ckpt_path"]
     assert "drions" in capsys.readouterr().out

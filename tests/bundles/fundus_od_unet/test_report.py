@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from shared.errors import ConfigError, DataError
+from shared.report.results import results
 from tests.support.errors import fails_with
 
 pytestmark = pytest.mark.usefixtures("fundus_scripts")
@@ -106,9 +107,9 @@ def test_intervals_redraw_persons():
 
 
 def test_readers_are_the_ceiling(report, tmp_path):
-    comparisons = ["model", "model, expert1", "model, expert2", "expert1, expert2"]
+    comparisons = ["model", "model against expert1", "model against expert2", "expert1 against expert2"]
     assert [row.prediction for row in rows_of(report, task="disc", metric="dice")] == comparisons
-    (row,) = rows_of(report, prediction="expert1, expert2", task="disc", metric="iou")
+    (row,) = rows_of(report, prediction="expert1 against expert2", task="disc", metric="iou")
     rows, columns = np.mgrid[:40, :60]
     areas = [(np.hypot(rows - 20, columns - 30) <= radius).sum() for radius in (11, 13)]
     assert row.value == pytest.approx(areas[0] / areas[1])
@@ -130,6 +131,8 @@ def test_files_pictures_and_notes(items, layouts, tmp_path, capsys):
     assert "No disc was found in 1" in printed
     assert "12 stereo photographs: their left view" in printed
     assert "PHANTOM" not in printed
+    assert "| disc | 12 |" in results(str(out))
+    assert "HD95, disc diameters" in results(str(out))
     assert report.tracked()["dice_disc"] == rows_of(report, task="disc", metric="dice")[0].value
 
 

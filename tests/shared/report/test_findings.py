@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from shared.data.geometry import Geometry
-from shared.report.findings import find_disc, find_lesions, retina_area
+from shared.report.findings import find_disc, find_lesions, largest_component, retina_area, touches_border
 
 
 def circle(size, centre_y, centre_x, diameter):
@@ -47,6 +47,24 @@ def test_disc_is_the_largest_component():
     assert (disc.centre_x, disc.centre_y) == pytest.approx((211, 80), abs=0.01)
     assert disc.diameter_px == pytest.approx(61, abs=0.5)
     assert find_disc(np.zeros((5, 5), bool)) is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_largest_component_is_scipys(seed):
+    from scipy import ndimage
+
+    mask = np.random.default_rng(seed).random((30, 41)) < 0.3
+    labels, count = ndimage.label(mask, np.ones((3, 3)))
+    sizes = ndimage.sum_labels(mask, labels, range(1, count + 1))
+    assert np.array_equal(largest_component(mask), labels == 1 + sizes.argmax())
+    assert not largest_component(np.zeros((4, 5), bool)).any()
+
+
+@pytest.mark.parametrize(("place", "cut"), [((0, 3), True), ((5, 8), True), ((3, 0), True), ((3, 3), False)])
+def test_a_mask_at_the_border_is_cut(place, cut):
+    mask = np.zeros((6, 9), bool)
+    mask[place] = True
+    assert touches_border(mask) is cut
 
 
 @pytest.mark.parametrize(("centre_y", "centre_x", "diameter"), [(60, 80, 90), (60, 75, 150), (50.5, 80.25, 300)])

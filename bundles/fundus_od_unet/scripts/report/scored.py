@@ -29,7 +29,7 @@ Masks = dict[str, Mask]
 class Scored(NamedTuple):
     """What is kept of one photograph; no maps.
 
-    ``values``: by comparison (`MODEL`, "model, expert1", "expert1, expert2", ...), by (class, measure).
+    ``values``: by comparison (`MODEL`, "model against expert1", "expert1 against expert2", ...), by (class, measure).
     ``facts``: columns of ``per_photograph.csv``. ``person``: photographs of one person have the same.
     """
 
@@ -81,9 +81,9 @@ def score(
     values = {MODEL: agreement(found.masks, truth)}
     outlined = {name: _read(batch, kinds, known, size) for name, kinds in (readers or {}).items()}
     for name, masks in outlined.items():
-        values[f"{MODEL}, {name}"] = agreement(found.masks, masks)
+        values[f"{MODEL} against {name}"] = agreement(found.masks, masks)
     for one, other in itertools.combinations(outlined, 2):
-        values[f"{one}, {other}"] = agreement(outlined[one], outlined[other])
+        values[f"{one} against {other}"] = agreement(outlined[one], outlined[other])
     data_set = str(batch["data_set"])
     return Scored(
         name=str(batch["name"]),
