@@ -23,7 +23,7 @@ from monai.transforms import (
 )
 
 from shared.data.boxes import box_iou, boxes_to_pixels
-from shared.transforms.box import AnchorBoxd, MoveBoxd
+from shared.transforms.box import AnchorBoxd, BoxToPixelsd, MoveBoxd
 
 HEIGHT, WIDTH = 48, 64
 BOX = (20, 10, 41, 26)
@@ -115,3 +115,29 @@ def test_without_a_box_nothing_is_moved() -> None:
     moved = Compose([AnchorBoxd(KEYS), Flipd(KEYS, spatial_axis=1), MoveBoxd()])(given)
     assert not moved["has_box"]
     assert moved["box"].tolist() == [0, 0, 0, 0]
+
+
+def test_a_predicted_box_is_given_in_pixels_of_the_original_and_the_truth_stays() -> None:
+    truth = torch.tensor([0.1, 0.2, 0.3, 0.4])
+    outputs = {"box": torch.tensor([0.75, 0.1, 0.25, 0.6], requires_grad=True), "pred": torch.zeros(1, 4, 4)}
+    item = {"pred": outputs, "box": truth, "photo_size": torch.tensor([200, 400])}
+    given = BoxToPixelsd()(item)
+    # The network's left and right were exchanged.
+    torch.testing.assert_close(given["pred_box"], torch.tensor([100.0, 20.0, 300.0, 120.0]))
+    assert not given["pred_box"].requires_grad
+    assert given["box"] is truth
+    assert given["pred"].keys() == {"pred"}
+    assert outputs.keys() == {"box", "pred"}
+    assert "pred_box" not in BoxToPixelsd()(item | {"pred": {"pred": outputs["pred"]}})
+
+
+def test_a_cached_data_set_stores_no_anchor() -> None:
+    from monai.data import PersistentDataset
+
+    chain = Compose(
+        [AnchorBoxd(["image", "masks", "absent"], allow_missing_keys=True), RandFlipd(KEYS, 1.0), MoveBoxd()]
+    )
+    stored = PersistentDataset([sample()], chain, cache_dir=None)._pre_transform(sample())
+    assert "anchored_size" not in stored
+    with pytest.raises(KeyError):
+        AnchorBoxd(["image", "absent"])(sample())
