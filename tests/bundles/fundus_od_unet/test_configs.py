@@ -47,7 +47,7 @@ def test_as_published(tiny):
     assert optimizer.param_groups[0]["lr"] == 1e-4
     assert (loss.name, loss.weights_K.tolist()) == ("cross_entropy", [1, 1])
     trainer = get("train#trainer")
-    assert (trainer.state.max_epochs, get("train#sampler").batch_size, get("val_interval")) == (1000, 4, 5)
+    assert (trainer.state.max_epochs, get("train#sampler").batch_size) == (1000, 4)
     transforms = [type(item).__name__ for item in get("train#preprocessing").transforms]
     assert transforms == [
         "LoadDiscd",
