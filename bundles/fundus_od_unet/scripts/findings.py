@@ -6,18 +6,23 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scripts.entry import CUP, DISC
 from scripts.laterality import UNKNOWN, Laterality
 from scripts.rim import quadrants, rim_profile, vertical_ratio
 from scripts.segmented import Segmented
+from shared.data.field_of_view import FieldOfView
 from shared.report.findings import Disc, find_disc, touches_border
 from shared.report.names import absolute
 
 LEFT_VIEW, WHOLE = "left of two", "whole"
+EDGE = 0.01
 
 
-def describe_disc(path: str, found: Segmented, *, eye: Laterality, stereo: bool) -> dict[str, Any]:
+def describe_disc(
+    path: str, found: Segmented, *, eye: Laterality, stereo: bool, field: FieldOfView | None = None
+) -> dict[str, Any]:
     """Findings in plain types; lengths in pixels of the photograph's own size, positions from its upper left corner.
 
     Args:
@@ -25,25 +30,26 @@ def describe_disc(path: str, found: Segmented, *, eye: Laterality, stereo: bool)
         found: masks at the size of the view that was read.
         eye: which eye it is.
         stereo: whether that view is the left one of two.
+        field: of view, where it is known, in the same pixels.
 
     Returns:
         ``photograph`` (absolute path), ``view``, ``height`` and ``width`` of the view, ``disc`` (``found``,
-        ``centre_x``, ``centre_y``, ``diameter_px`` of the circle of equal area, ``area_px``, ``touches_border``,
-        ``removed_px`` of smaller components), where the cup is a class ``cup`` (``found``, ``area_px``,
-        ``removed_px``), ``vertical_cup_to_disc`` and ``rim`` (``angle_degrees``, ``width_px`` and
-        ``quadrant_px``, see `scripts.rim`), ``eye`` (``eye``, ``told_by``), and ``remarks``: sentences of
-        what to mind.
+        ``centre_x``, ``centre_y``, ``diameter_px`` of the circle of equal area, ``area_px``, ``touches_border`` of the
+        picture, ``touches_field_edge``, ``removed_px`` of smaller components), where the cup is a class ``cup``
+        (``found``, ``area_px``, ``removed_px``), ``vertical_cup_to_disc`` and ``rim`` (``angle_degrees``, ``width_px``
+        and ``quadrant_px``, see `scripts.rim`), ``eye`` (``eye``, ``told_by``), and ``remarks``: sentences of what to
+        mind.
     """
     disc_HW = found.masks[DISC]
     disc = find_disc(disc_HW)
-    cut = touches_border(disc_HW)
     findings: dict[str, Any] = {
         "photograph": absolute(path),
         "view": LEFT_VIEW if stereo else WHOLE,
         "height": disc_HW.shape[0],
         "width": disc_HW.shape[1],
-        "disc": _disc(disc) | {"area_px": int(np.count_nonzero(disc_HW)), "touches_border": cut}
-        | {"removed_px": found.removed_px[DISC]},
+        "disc": _disc(disc)
+        | {"area_px": int(np.count_nonzero(disc_HW)), "touches_border": touches_border(disc_HW)}
+        | {"touches_field_edge": touches_field_edge(disc_HW, field), "removed_px": found.removed_px[DISC]},
         "eye": eye._asdict(),
     }  # fmt: skip
     if CUP in found.masks:
@@ -61,6 +67,15 @@ def describe_disc(path: str, found: Segmented, *, eye: Laterality, stereo: bool)
             "quadrant_px": {name: round(width, 1) for name, width in quadrants(profile, eye=eye.eye).items()},
         }  # fmt: skip
     return findings | {"remarks": _remarks(findings)}
+
+
+def touches_field_edge(mask_HW: NDArray[np.bool_], field: FieldOfView | None) -> bool | None:
+    """Whether the mask reaches the field's circle, to within a hundredth of its radius; ``None`` without a field."""
+    if field is None:
+        return None
+    rows, columns = np.nonzero(mask_HW)
+    away = np.hypot(rows - field.centre_y, columns - field.centre_x).max(initial=0.0)
+    return bool(away > field.diameter / 2 * (1 - EDGE))
 
 
 def summary_row(name: str, findings: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,6 +121,10 @@ def _remarks(findings: Mapping[str, Any]) -> list[str]:
         remarks.append("no disc was found")
     if findings["disc"]["touches_border"]:
         remarks.append("the disc touches the picture's border: its diameter, area and rim are not the whole disc's")
+    elif findings["disc"]["touches_field_edge"]:
+        remarks.append(
+            "the disc reaches the edge of the field of view: its diameter, area and rim may not be the whole's"
+        )
     if "cup" in findings and findings["disc"]["found"] and not findings["cup"]["found"]:
         remarks.append("no cup was found")
     for name in (DISC, CUP):

@@ -12,10 +12,10 @@ from ignite.engine import Engine
 from scripts.draw_rim import draw_rim
 from scripts.entry import DISC
 from scripts.findings import describe_disc, legend_texts, summary_row, title_text
-from scripts.laterality import Laterality, laterality
+from scripts.laterality import laterality
 from scripts.masks import read_view
 from scripts.segmented import Segmented, segment
-from shared.data.field_of_view import find_field_of_view
+from shared.data.field_of_view import FieldOfView, find_field_of_view
 from shared.draw.look import Photograph
 from shared.draw.overlay import draw_overlay
 from shared.errors import ConfigError, DataError
@@ -87,8 +87,10 @@ class DiscWriter(OutputWriter):
             )
         name = self.names.name_for(path, stem=Path(path).stem)
         found = segment(probabilities_KHW, self.classes, keep_largest=self.keep_largest)
-        eye = _eye(path, str(batch.get("laterality", "")), found, photo_HW3, stereo=stereo)
-        findings = describe_disc(path, found, eye=eye, stereo=stereo)
+        field = None if stereo else _field(photo_HW3, path)
+        disc = find_disc(found.masks[DISC])
+        eye = laterality(stem=Path(path).stem, known=str(batch.get("laterality", "")), disc=disc, field=field)
+        findings = describe_disc(path, found, eye=eye, stereo=stereo, field=field)
         findings |= {"keep_largest": self.keep_largest, "provenance": self.provenance}
         findings["files"] = self._write(name, photo_HW3, found, findings)
         self.complete(name, findings)
@@ -119,12 +121,9 @@ class DiscWriter(OutputWriter):
         return files
 
 
-def _eye(path: str, known: str, found: Segmented, photo_HW3: Photograph, *, stereo: bool) -> Laterality:
-    """Stereo views are centred on the disc: its side says nothing."""
-    field = None
-    if not stereo:
-        try:
-            field = find_field_of_view(photo_HW3, name=path)
-        except DataError:
-            field = None
-    return laterality(stem=Path(path).stem, known=known, disc=find_disc(found.masks[DISC]), field=field)
+def _field(photo_HW3: Photograph, path: str) -> FieldOfView | None:
+    """The field of view, where there is one. (Stereo views are centred on the disc: theirs says nothing of the eye.)"""
+    try:
+        return find_field_of_view(photo_HW3, name=path)
+    except DataError:
+        return None

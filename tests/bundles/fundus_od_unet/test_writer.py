@@ -54,6 +54,7 @@ def test_files_of_one_photograph(item, tmp_path, capsys):
         "diameter_px": pytest.approx(60, abs=0.3),
         "area_px": disc.sum(),
         "touches_border": False,
+        "touches_field_edge": None,
         "removed_px": 0,
     }
     assert (found["height"], found["width"], found["view"]) == (*SIZE, "whole")
@@ -134,6 +135,19 @@ def test_the_discs_side_tells_the_eye_of_a_whole_field(tmp_path):
         found = writer(tmp_path / "out", ["disc"])(maps(disc), item)
         assert found["eye"]["eye"] == eye
         assert found["eye"]["told_by"] == ("the disc's side" if eye != "unknown" else "")
+
+
+def test_a_disc_cut_by_the_field_of_view_is_said(tmp_path):
+    """The drawn field has a radius of 240 about the middle."""
+    Image.fromarray(draw_fundus(600, 600)).save(tmp_path / "retina.png")
+    rows, columns = np.mgrid[:600, :600]
+    item = {"path": str(tmp_path / "retina.png"), "name": "retina", "stereo": False, "laterality": ""}
+    for centre_x, cut in ((490, False), (530, True)):
+        disc = (rows - 300) ** 2 + (columns - centre_x) ** 2 <= 30**2
+        found = writer(tmp_path / "out", ["disc"])(maps(disc), item)
+        assert found["disc"]["touches_field_edge"] is cut
+        assert found["disc"]["touches_border"] is False
+        assert ("field of view" in " ".join(found["remarks"])) is cut
 
 
 def test_maps_of_another_size_are_refused(item, tmp_path):
