@@ -79,7 +79,7 @@ def compare(results: Results, metric: Metric, resamples: Resamples) -> list[Comp
     """Every row with a control, as far as both have runs of the same seeds."""
     found = []
     for row in results.study.rows:
-        control = results.study.control_of(row)
+        control = results.study.control_of(row, metric)
         if control is None:
             continue
         difference_SJ = results.values(row, metric.name) - results.values(control, metric.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from shared.errors import ConfigError
-from shared.study.schema import check_keys
+from shared.study.schema import Pattern, check_keys
 
 METRIC_KEYS = {
     "name": str,
@@ -16,6 +16,7 @@ METRIC_KEYS = {
     "subject": str,
     "better": str,
     "percent": bool,
+    "control": (str, dict),
 }
 
 
@@ -32,6 +33,7 @@ class Metric(NamedTuple):
             subjects, of the mean over a subject's rows; empty where exactly one row is the number.
         larger_is_better: the direction.
         percent: printed as per cent.
+        control: what rows are compared with in this metric, in place of the study's; None: the study's.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Metric(NamedTuple):
     subject: str
     larger_is_better: bool
     percent: bool
+    control: Pattern | None = None
 
 
 def read_metric(content: Any, *, place: str, evaluated: bool) -> Metric:
@@ -73,4 +76,5 @@ def read_metric(content: Any, *, place: str, evaluated: bool) -> Metric:
         subject=kept.get("subject", ""),
         larger_is_better=better == "larger",
         percent=kept.get("percent", False),
+        control=kept.get("control"),
     )

@@ -77,9 +77,14 @@ class Study:
             found = next((other for other in self.rows if row.levels and other.levels == wanted), row)
         return None if found.label == row.label else found
 
-    def control_of(self, row: Row) -> Row | None:
-        """What a row is compared with."""
-        return self.partner(row, self.content.get("control"))
+    def control_of(self, row: Row, metric: Metric | None = None) -> Row | None:
+        """What a row is compared with, in a metric that may have a control of its own."""
+        return self.partner(row, self.control(metric))
+
+    def control(self, metric: Metric | None = None) -> Pattern | None:
+        """The control as it is written: the metric's own, else the study's."""
+        own = None if metric is None else metric.control
+        return self.content.get("control") if own is None else own
 
     @cached_property
     def runs(self) -> list[Run]:
@@ -137,6 +142,9 @@ class Study:
     def _check_comparisons(self) -> None:
         if "control" in self.content:
             self._check_pattern(self.content["control"], "control")
+        for metric in self.metrics:
+            if metric.control is not None:
+                self._check_pattern(metric.control, f"control of metric {metric.name!r}")
         if "gap" in self.content:
             gap = check_keys(self.content["gap"], {"floor": (str, dict), "ceiling": (str, dict)}, place="gap")
             for end in ("floor", "ceiling"):

@@ -53,7 +53,7 @@ def draw_study(results: Results, tables: Tables, path: Path) -> Path | None:
 def _draw_rows(axis: Any, results: Results, metric: Metric, summaries: dict[str, Summary]) -> None:
     shown = [row for row in results.study.rows if row.label in summaries]
     scale = 100.0 if metric.percent else 1.0
-    controls = {control.label for row in shown if (control := results.study.control_of(row)) is not None}
+    controls = {control.label for row in shown if (control := results.study.control_of(row, metric)) is not None}
     for position, row in enumerate(shown):
         colour = "#444444" if row.label in controls else LINES[0]
         _draw_point(axis, results, metric, summaries[row.label], position, scale=scale, colour=colour, upright=False)

@@ -11,8 +11,8 @@ A study file is JSON. Keys of the file:
 - ``seeds``: whole numbers; each is given to the keys in ``seed_keys`` (["seed"]).
 - ``folds``: {``key``, ``values``}: every row and seed is run once per value, and the subjects of all folds are pooled.
 - ``metrics``: see `shared.study.metric.Metric`; the first is the main one.
-- ``control``: what each row is compared with; ``gap``: {``floor``, ``ceiling``}. Each is a row's label, or a pattern
-  {factor: level's label} that replaces these levels in the row at hand.
+- ``control``: what each row is compared with, unless a metric names another; ``gap``: {``floor``, ``ceiling``}. Each is
+  a row's label, or a pattern {factor: level's label} that replaces these levels in the row at hand.
 - ``delta_m``: metric's name -> label of the row that was trained for this task alone.
 - ``plot``: {``x``: factor along the axis}.
 

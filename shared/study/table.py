@@ -103,7 +103,7 @@ def metric_table(results: Results, tables: Tables, metric: Metric) -> str:
         if shares:
             cells.append(share_cell(share))
         lines.append(cells)
-    control = results.study.content.get("control")
+    control = results.study.control(metric)
     about = [f"Control: {control}."] if isinstance(control, str) and comparisons else []
     if isinstance(control, dict) and comparisons:
         about = [f"Control of each row: the row with {', '.join(f'{k} = {v}' for k, v in control.items())}."]

@@ -51,6 +51,17 @@ def test_share_of_the_gap_by_hand(results):
     assert "< 0.001" in text
 
 
+def test_a_metric_may_be_compared_with_a_row_of_its_own(results):
+    values = {("seg", "a"): [0.4, 0.6], ("both", "a"): [0.5, 0.7], ("both", "b"): [0.5, 0.6], ("cls", "b"): [0.3, 0.6]}
+    rows = [{"label": "seg"}, {"label": "both"}, {"label": "cls"}]
+    metrics = [metric("a"), metric("b", control="cls")]
+    found = results(values, factors=None, rows=rows, metrics=metrics, control="seg")
+    compared = [(item.metric, item.row, item.control, item.difference) for item in compute(found).comparisons]
+    assert compared == [("a", "both", "seg", pytest.approx(0.1)), ("b", "both", "cls", pytest.approx(0.1))]
+    assert "Control: seg." in metric_table(found, compute(found), found.study.metrics[0])
+    assert "Control: cls." in metric_table(found, compute(found), found.study.metrics[1])
+
+
 def test_no_share_of_a_gap_that_may_not_exist(results):
     values = {("plain", "a"): [0.4, 0.6], ("teacher", "a"): [0.5, 0.5], ("all", "a"): [0.6, 0.5]}
     rows = [{"label": "plain"}, {"label": "teacher"}, {"label": "all"}]

@@ -99,6 +99,11 @@ def test_folds_and_seed_keys(toys):
         ({"metrics": [{"name": "a", "file": "b.csv"}]}, ConfigError, "has no column"),
         ({"metrics": [METRICS[0] | {"better": "larg"}]}, ConfigError, "larger or smaller"),
         ({"metrics": [METRICS[0] | {"colum": 1}]}, ConfigError, "did you mean column?"),
+        (
+            {"metrics": [METRICS[0] | {"control": "plain"}]},
+            ConfigError,
+            "control of metric 'Dice': there is no row 'plain'",
+        ),
         ({"metrics": METRICS * 2}, ConfigError, "metric Dice, score stands twice"),
         ({"evaluate": None, "metrics": [METRICS[0] | {"stage": "evaluation"}]}, ConfigError, "has no `evaluate`"),
         ({"rows": [{"keys": {}}]}, ConfigError, "no label"),
