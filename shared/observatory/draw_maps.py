@@ -52,7 +52,7 @@ def difference(classes_HW: npt.NDArray[np.int64], label_HW: npt.NDArray[np.int64
 
 
 def draw_states(
-    image_HW: Array,
+    image_CHW: Tensor,
     label_HW: npt.NDArray[np.int64],
     states: Sequence[ImageState],
     path: str | Path,
@@ -63,18 +63,18 @@ def draw_states(
     """A row per time, a column per view; one colour scale for all maps of a kind (costs; slopes), over all rows.
 
     Args:
-        image_HW: grey values.
+        image_CHW: as the network takes it.
         label_HW: class indices.
         states: in order of time.
         path: picture to write.
         title: above the legend.
         tops: ends of the two scales, `tops_of` all states of several pictures; default: of these.
     """
-    return save(_figure(image_HW, label_HW, states, title=title, tops=tops or tops_of(states)), path)
+    return save(_figure(image_CHW, label_HW, states, title=title, tops=tops or tops_of(states)), path)
 
 
 def animate_states(
-    image_HW: Array,
+    image_CHW: Tensor,
     label_HW: npt.NDArray[np.int64],
     states: Sequence[ImageState],
     path: str | Path,
@@ -87,7 +87,7 @@ def animate_states(
 
     tops, frames = tops or tops_of(states), []
     for state in states:
-        figure = _figure(image_HW, label_HW, [state], title=title, tops=tops)
+        figure = _figure(image_CHW, label_HW, [state], title=title, tops=tops)
         figure.canvas.draw()
         frames.append(Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()))  # type: ignore[attr-defined]
     settings: dict[str, Any] = {
@@ -100,13 +100,21 @@ def animate_states(
     return atomic_write(path, lambda file: frames[0].save(file, **settings))
 
 
+def picture_of(image_CHW: Tensor) -> Array:
+    """Three channels as colours [H,W,3] (of neighbouring B-scans: where they differ), else their mean [H,W]; 0 to 1."""
+    plain = image_CHW.detach().double().cpu()
+    shown = plain.permute(1, 2, 0) if len(plain) == 3 else plain.mean(0)
+    low, high = shown.min(), shown.max()
+    return ((shown - low) / (high - low).clamp_min(1e-12)).numpy()
+
+
 def tops_of(states: Sequence[ImageState]) -> dict[bool, float]:
     """Ends of the colour scales of costs (True) and slopes (False)."""
     return {kind: _top(states, kind) for kind in (True, False)}
 
 
 def _figure(
-    image_HW: Array,
+    image_CHW: Tensor,
     label_HW: npt.NDArray[np.int64],
     states: Sequence[ImageState],
     *,
@@ -120,7 +128,7 @@ def _figure(
     inside_HW = label_HW > 0
     shown = {}
     for row, state in zip(axes, states, strict=True):
-        row[0].imshow(image_HW, cmap="gray")
+        row[0].imshow(picture_of(image_CHW), cmap="gray")
         if inside_HW.any() and not inside_HW.all():
             row[0].contour(inside_HW, [0.5], colors=[MISS], linewidths=0.9)
         row[0].set_ylabel(state.when)

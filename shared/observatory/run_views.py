@@ -44,12 +44,12 @@ def maps_of(run: Run, *, image: int, folder: Path, losses: Sequence[str] = LOSSE
             logits_1KHW = run.show(snapshot)(image_1CHW)
         states.append(image_state(logits_1KHW, label_11HW, when=f"epoch {snapshot.epoch}", losses=chosen))
     run.show(run.snapshots[-1])
-    grey_HW, truth_HW = image_1CHW[0].mean(0).cpu().numpy(), label_11HW[0, 0].long().cpu().numpy()
+    truth_HW = label_11HW[0, 0].long().cpu().numpy()
     rows = [states[place] for place in spread(len(states), most=MOST_ROWS)]
     title = titled(f"image {image} through training", phantom=run.phantom)
     return [
-        draw_states(grey_HW, truth_HW, rows, folder / f"maps_{image}.png", title=title, tops=tops_of(states)),
-        animate_states(grey_HW, truth_HW, states, folder / f"maps_{image}.gif", title=title),
+        draw_states(image_1CHW[0], truth_HW, rows, folder / f"maps_{image}.png", title=title, tops=tops_of(states)),
+        animate_states(image_1CHW[0], truth_HW, states, folder / f"maps_{image}.gif", title=title),
     ]
 
 
@@ -76,7 +76,7 @@ def single_image(
         for other, yardstick in yardsticks.items()
     ]
     written = [write_csv(folder / f"single_{image}.csv", rows, ["trained with", "step", "loss", "value"])]
-    grey_HW, truth_HW = image_1CHW[0].mean(0).cpu().numpy(), label_11HW[0, 0].long().cpu().numpy()
+    truth_HW = label_11HW[0, 0].long().cpu().numpy()
     states = {
         name: [image_state(logits, label_11HW, when=f"step {step}", losses=chosen) for step, logits in found.items()]
         for name, found in trained.items()
@@ -86,8 +86,8 @@ def single_image(
         shown = [found[place] for place in spread(len(found), most=MOST_ROWS)]
         path = folder / f"single_{image}_{safe_name(name)}.png"
         title = titled(f"trained with {name} on this image", phantom=run.phantom)
-        written.append(draw_states(grey_HW, truth_HW, shown, path, title=title, tops=tops))
-        written.append(animate_states(grey_HW, truth_HW, found, path.with_suffix(".gif"), title=title, tops=tops))
+        written.append(draw_states(image_1CHW[0], truth_HW, shown, path, title=title, tops=tops))
+        written.append(animate_states(image_1CHW[0], truth_HW, found, path.with_suffix(".gif"), title=title, tops=tops))
     return written
 
 
@@ -154,4 +154,4 @@ def features_of(run: Run, *, layer: str, channels: int, folder: Path) -> list[Pa
     ]
     picture = folder / f"features_{safe_name(layer)}.png"
     grey_MHW = torch.stack(found).mean(1)
-    return [draw_features(image_BCHW.mean(1), activation_NKHW, grey_MHW, picture, layer=layer, phantom=run.phantom)]
+    return [draw_features(image_BCHW, activation_NKHW, grey_MHW, picture, layer=layer, phantom=run.phantom)]

@@ -17,7 +17,7 @@ from shared.draw.look import FALSE_ALARM, HIT, MISS, rgb
 from shared.errors import DataError
 from shared.observatory import make_loss, make_losses, open_run
 from shared.observatory.change import weight_change
-from shared.observatory.draw_maps import difference, image_state
+from shared.observatory.draw_maps import difference, image_state, picture_of
 from shared.observatory.fine_tune import fine_tune
 from shared.observatory.run_views import spread
 from shared.observatory.snapshots import load_snapshots
@@ -57,6 +57,13 @@ def test_difference_has_a_colour_for_each_kind() -> None:
     picture = difference(found, truth)
     expected = [np.zeros(3), rgb(FALSE_ALARM), rgb(MISS), rgb(HIT), rgb(MISS)]
     np.testing.assert_array_equal(picture[0], np.array(expected))
+
+
+def test_three_channels_are_colours_and_others_grey() -> None:
+    image = torch.tensor([[[0.0, 2.0]], [[1.0, 4.0]], [[0.0, 0.0]]])
+    np.testing.assert_allclose(picture_of(image), [[[0, 0.25, 0], [0.5, 1, 0]]])
+    np.testing.assert_allclose(picture_of(image[:2]), [[0, 1]])
+    np.testing.assert_array_equal(picture_of(torch.ones(1, 2, 2)), np.zeros((2, 2)))
 
 
 def test_a_state_is_its_logits() -> None:
