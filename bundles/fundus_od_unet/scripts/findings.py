@@ -130,9 +130,7 @@ def _remarks(findings: Mapping[str, Any]) -> list[str]:
     for name in (DISC, CUP):
         if findings.get(name, {}).get("removed_px"):
             removed = findings[name]["removed_px"]
-            remarks.append(
-                f"only the largest component of the {name} was kept, {removed} pixels of others were removed"
-            )
+            remarks.append(f"only the largest component of the {name} was kept (pixels removed: {removed})")
     if findings["view"] == LEFT_VIEW:
         remarks.append("stereo photograph: the left view was read")
     return remarks

@@ -37,8 +37,9 @@ def ratio(item: dict[str, Any]) -> float:
 def test_the_reader_takes_them_and_readers_differ(tmp_path: Path) -> None:
     from scripts.datalist import make_datalist
     from scripts.masks import read_view
-    from shared.report.findings import touches_border
     from scripts.phantoms import is_phantom, phantom_facts
+
+    from shared.report.findings import touches_border
 
     root = make(tmp_path / "drawn")
     assert is_phantom(root)

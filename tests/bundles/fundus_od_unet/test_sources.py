@@ -208,8 +208,9 @@ def test_nobody_left_to_train_on_and_another_split(layouts: dict[str, Path]) -> 
 @pytest.mark.real
 def test_real_idrid_discs(real_idrid: Path) -> None:
     from scripts.masks import read_label, read_view
-    from shared.report.findings import touches_border
     from scripts.sources import choose_source
+
+    from shared.report.findings import touches_border
 
     assert choose_source(real_idrid) == "idrid_disc"
     lists = datalist(real_idrid, protocol="seeded", validation_fraction=0.2)
