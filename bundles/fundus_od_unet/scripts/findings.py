@@ -17,7 +17,7 @@ from shared.report.findings import Disc, find_disc, touches_border
 from shared.report.names import absolute
 
 LEFT_VIEW, WHOLE = "left of two", "whole"
-EDGE = 0.01
+EDGE = 0.02
 
 
 def describe_disc(
@@ -70,7 +70,7 @@ def describe_disc(
 
 
 def touches_field_edge(mask_HW: NDArray[np.bool_], field: FieldOfView | None) -> bool | None:
-    """Whether the mask reaches the field's circle, to within a hundredth of its radius; ``None`` without a field."""
+    """Whether the mask reaches the field's circle, to within a fiftieth of its radius; ``None`` without a field."""
     if field is None:
         return None
     rows, columns = np.nonzero(mask_HW)
