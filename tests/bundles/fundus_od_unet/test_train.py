@@ -44,14 +44,6 @@ def test_a_run_leaves_a_model_records_and_pictures_and_its_curve_is_golden(tiny,
         assert {name: row[name] for name in losses} == pytest.approx(losses, rel=2e-3, abs=1e-4)
 
 
-def test_persons_stay_on_one_side(tiny, tmp_path):
-    run(NAME, "train", **tiny | {"max_epochs": 1, "batches_per_epoch": 1, "protocol": "seeded"})
-    parts = json.loads((tmp_path / "run" / "split.json").read_text())["parts"]
-    persons = [{name.rpartition("-")[0] for name in names} for names in parts.values()]
-    assert all(persons)
-    assert sum(map(len, persons)) == len(set().union(*persons)) == 8
-
-
 @pytest.mark.parametrize("keys", [{}, {"optimizer_name": "rmsprop", "learning_rate": "auto", "rate#steps": 16}])
 def test_a_run_stopped_within_an_epoch_goes_on_to_the_same_network(keys, tiny, tmp_path):
     keys = tiny | {"models_dir": "", "max_epochs": 2} | keys
