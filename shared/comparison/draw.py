@@ -41,7 +41,7 @@ def draw_comparison(
     chosen = list(measures or comparison.measures)
     columns = min(3, len(chosen))
     rows = -(-len(chosen) // columns)
-    figure, axes = subplots(rows, columns, width=4.6 * columns, height=3.2 * rows + 1.2)
+    figure, axes = subplots(rows, columns, width=3.7 * columns, height=2.5 * rows + 1.2)
     places = {group.label: place for place, group in enumerate(comparison.groups)}
     for axis, measure in zip(axes.flat, chosen, strict=False):
         for curve in found:

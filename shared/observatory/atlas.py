@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from shared.comparison.curves import curves, standings
+from shared.comparison.curves import Standing, curves, standings
 from shared.comparison.draw import draw_comparison
 from shared.comparison.page import write_page as write_comparison_page
 from shared.comparison.records import Comparison, compare
@@ -32,6 +32,7 @@ from shared.observatory.run_views import losses_of
 from shared.observatory.snapshots import FOLDER
 from shared.observatory.surface import Surface
 from shared.report.files import safe_name
+from shared.study.notes import FEWEST_SEEDS
 from shared.study.table import markdown_table
 
 
@@ -121,6 +122,13 @@ def some(run: Run, count: int) -> list:
     return batches
 
 
+def standing_table(comparison: Comparison, table: Sequence[Standing], *, part: str) -> str:
+    """Markdown: the measures of one part's photographs."""
+    rows = standing_rows(table, part=part, measures=comparison.measures)
+    heads = [part, "seeds", "photographs", *(measure.replace("_", " ") for measure in comparison.measures)]
+    return markdown_table(heads, rows)
+
+
 def write_atlas(
     study: Path, *, title: str, note: str, command: str, output_dir: Path, losses: Sequence[str], settings: Settings
 ) -> list[Path]:
@@ -160,17 +168,16 @@ def write_atlas(
     planes = random_surfaces(runs, settings=settings, folder=folder)
     random = draw_atlas(planes, figures / f"{name}_planes.png", phantom=phantom)
 
-    rows = standing_rows(table, part=part, measures=comparison.measures)
-    heads = ["run", "seeds", "photographs", *(measure.replace("_", " ") for measure in comparison.measures)]
     facts = comparison.groups[0].records[0].facts
+    seeds = max(len(group.records) for group in comparison.groups)
     pieces = [
         f"# {titled(title, phantom=phantom)}",
         note,
         f"Made by\n\n```\n{command}\n```\n\nfrom runs of commit {facts.get('commit')}; numbers: `curves.csv`, "
         f"`standings.csv`, `runs.csv` in the study's folder `atlas`, with `comparison.html` and `{page.name}`.",
-        f"## {part} photographs after the last epoch\n\n"
-        "Means with 95 % bootstrap intervals over photographs and seeds.",
-        markdown_table(heads, rows),
+        "## After the last epoch\n\nMeans with 95 % bootstrap intervals over photographs and seeds."
+        + f" Seeds of each run: {seeds}, which settles nothing." * (seeds < FEWEST_SEEDS),
+        *(standing_table(comparison, table, part=own) for own in comparison.parts),
         f"![curves by epoch](figures/{measured.name})",
         f"## What each loss asks of a pixel\n\n![loss and gradient](figures/{asked.name})",
         f"## One plane through all runs\n\nFirst seed of each; {words}. All panels show the same points; "

@@ -26,7 +26,7 @@ def draw_atlas(surfaces: Mapping[str, Sequence[Surface]], path: str | Path, *, p
         phantom: whether the runs saw phantoms.
     """
     planes = len(next(iter(surfaces.values())))
-    figure, axes = subplots(len(surfaces), 2 * planes, width=4.2 * planes + 1.2, height=1.9 * len(surfaces) + 1.3)
+    figure, axes = subplots(len(surfaces), 2 * planes, width=3.5 * planes + 1.2, height=1.6 * len(surfaces) + 1.3)
     shown: Any = None
     for row, (label, own) in zip(axes, surfaces.items(), strict=True):
         for plane, surface in enumerate(own):

@@ -33,7 +33,7 @@ def draw_surface(
     """
     columns = min(3, len(surface.names))
     rows = -(-len(surface.names) // columns)
-    figure, axes = subplots(rows, columns, width=max(6.5, 5.4 * columns), height=4.7 * rows + 1.0)
+    figure, axes = subplots(rows, columns, width=max(6.5, 4.6 * columns), height=4.0 * rows + 1.2)
     for axis, name in zip(axes.flat, surface.names, strict=False):
         values_AB = np.ma.masked_invalid(surface.values(name))
         axis.grid(False)
@@ -56,7 +56,14 @@ def draw_surface(
         axis.set_axis_off()
     scale = "each loss has its own scale: how steep one looks beside another says nothing" * (len(surface.names) > 1)
     if len(tracks or {}) > 1:
-        figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
+        figure.legend(
+            *axes.flat[0].get_legend_handles_labels(),
+            loc="outside lower center",
+            ncols=4,
+            fontsize=9,
+            facecolor="#9aa0a6",
+            frameon=True,
+        )
     figure.suptitle("\n".join(part for part in (surface.title, note, scale) if part), fontsize=11.5)
     return save(figure, path)
 
