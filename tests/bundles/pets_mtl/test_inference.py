@@ -101,15 +101,10 @@ def test_a_folder_of_all_kinds(keys, picture, tmp_path, capsys):
     assert "refused              2" in capsys.readouterr().out
 
 
-def test_a_data_sets_images_not_its_trimaps(keys, phantoms_of, tmp_path):
-    from shared.workflow.enter import forget_scripts, use_scripts_of
-    from tests.support.bundle import REPOSITORY
-
-    forget_scripts()
-    use_scripts_of(str(REPOSITORY / "bundles" / "pets_mtl"))
+def test_a_data_sets_images_not_its_trimaps(phantoms_of, pets_scripts):
+    folder = phantoms_of("pets_mtl")
     from scripts.source import images
 
-    folder = phantoms_of("pets_mtl")
     assert images(str(folder), workspace="", phantoms={}) == str(folder / "images")
     assert images(str(folder / "annotations"), workspace="", phantoms={}) == str(folder / "annotations")
 
