@@ -44,6 +44,8 @@ class HardSharingUNet(nn.Module):
         box: whether there is a box head.
         channels: of the four levels.
         box_relu: the published defect: a ReLU before the box's sigmoid.
+        mask_relu: as published, ReLUs also where only S channels are left: a mask's logit then is bounded on one side by
+            the last layer's bias, and a mask may be unable to say no (or yes) anywhere.
 
     Raises:
         ConfigError: without any task, or with impossible numbers or names.
@@ -60,6 +62,7 @@ class HardSharingUNet(nn.Module):
         box: bool = False,
         channels: Sequence[int] = CHANNELS,
         box_relu: bool = False,
+        mask_relu: bool = True,
     ) -> None:
         super().__init__()
         grades = dict(grades or {})
@@ -72,7 +75,11 @@ class HardSharingUNet(nn.Module):
         )
         first, second, third, fourth = channels
         steps = [(fourth, third), (2 * third, second), (2 * second, first), (2 * first, num_masks)]
-        self.decoder = nn.ModuleList(decoder_level(before, after) for before, after in steps if num_masks)
+        self.decoder = nn.ModuleList(
+            decoder_level(before, after, relu=mask_relu or number < 3)
+            for number, (before, after) in enumerate(steps)
+            if num_masks
+        )
         self.grade_heads = nn.ModuleDict({name: grade_head(fourth, number) for name, number in grades.items()})
         self.box_head = nn.ModuleList([box_head(fourth, relu=box_relu)] if box else [])
 
@@ -114,16 +121,17 @@ def encoder_level(before: int, after: int, *, kernel: int) -> nn.Sequential:
     return nn.Sequential(*_two_convolutions(before, after, kernel=kernel), nn.MaxPool2d(3, stride=2, padding=1))
 
 
-def decoder_level(before: int, after: int) -> nn.Sequential:
-    """[B,C,H,W] -> [B,C',2H,2W]: two convolutions and a transposed one."""
+def decoder_level(before: int, after: int, *, relu: bool = True) -> nn.Sequential:
+    """[B,C,H,W] -> [B,C',2H,2W]: two convolutions and a transposed one; without ``relu`` the map is linear."""
     up = nn.ConvTranspose2d(after, after, 3, stride=2, padding=1, output_padding=1)
-    return nn.Sequential(*_two_convolutions(before, after, kernel=3), up)
+    return nn.Sequential(*_two_convolutions(before, after, kernel=3, relu=relu), up)
 
 
-def _two_convolutions(before: int, after: int, *, kernel: int) -> list[nn.Module]:
+def _two_convolutions(before: int, after: int, *, kernel: int, relu: bool = True) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for incoming in (before, after):
-        layers += [nn.Conv2d(incoming, after, kernel, padding=kernel // 2), nn.BatchNorm2d(after), nn.ReLU()]
+        convolution = nn.Conv2d(incoming, after, kernel, padding=kernel // 2)
+        layers += [convolution, nn.BatchNorm2d(after), nn.ReLU() if relu else nn.Identity()]
     return layers
 
 

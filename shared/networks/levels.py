@@ -83,11 +83,13 @@ class ResNetLevels(ResNetEncoder):
 class UNetMasks(nn.Module):
     """The published U-Net's decoder: maps of all levels, deepest last -> mask logits [B,S,H,W]."""
 
-    def __init__(self, channels: Sequence[int], *, num_masks: int) -> None:
+    def __init__(self, channels: Sequence[int], *, num_masks: int, relu: bool = True) -> None:
         super().__init__()
         first, second, third, fourth = channels
         steps = [(fourth, third), (2 * third, second), (2 * second, first), (2 * first, num_masks)]
-        self.levels = nn.ModuleList(decoder_level(before, after) for before, after in steps)
+        self.levels = nn.ModuleList(
+            decoder_level(before, after, relu=relu or number < 3) for number, (before, after) in enumerate(steps)
+        )
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         decoded_BCHW = maps[-1]
@@ -147,10 +149,10 @@ def make_encoder(backbone: str, *, in_channels: int = 3, channels: Sequence[int]
     return ResNetLevels(name=backbone, in_channels=in_channels)
 
 
-def make_masks(backbone: str, channels: Sequence[int], *, num_masks: int) -> nn.Module:
-    """The decoder that fits an encoder's ``level_channels``."""
+def make_masks(backbone: str, channels: Sequence[int], *, num_masks: int, relu: bool = True) -> nn.Module:
+    """The decoder that fits an encoder's ``level_channels``; ``relu``: of ``"unet"``, see `HardSharingUNet`."""
     if backbone == UNET:
-        return UNetMasks(channels, num_masks=num_masks)
+        return UNetMasks(channels, num_masks=num_masks, relu=relu)
     return ResNetMasks(channels, num_masks=num_masks, share=SIZES[backbone][2])
 
 

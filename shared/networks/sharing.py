@@ -68,7 +68,7 @@ class SharingNetwork(nn.Module):
         box: whether there is a box head.
         channels: of the four levels of ``"unet"``.
         num_experts: E. self_weight: see `shared.networks.cross_stitch.CrossStitch`.
-        box_relu: the published defect, of ``"unet"`` alone.
+        box_relu, mask_relu: as published, of ``"unet"`` alone; see `HardSharingUNet`.
 
     Raises:
         ConfigError: without any task, or for values outside their choices.
@@ -87,6 +87,7 @@ class SharingNetwork(nn.Module):
         num_experts: int = 3,
         self_weight: float = 0.9,
         box_relu: bool = False,
+        mask_relu: bool = True,
     ) -> None:
         super().__init__()
         grades = dict(grades or {})
@@ -106,7 +107,9 @@ class SharingNetwork(nn.Module):
         deep, mixed = levels[-1], sharing == MOE
         self.experts = nn.ModuleList([DenseDispatch(MapExpert(deep) for _ in range(num_experts))] if mixed else [])
         self.gates = nn.ModuleList(Router(deep, num_experts=num_experts, rule=DENSE) for _ in (names if mixed else ()))
-        self.decoder = nn.ModuleList([make_masks(backbone, levels, num_masks=num_masks)] if num_masks else [])
+        self.decoder = nn.ModuleList(
+            [make_masks(backbone, levels, num_masks=num_masks, relu=mask_relu)] if num_masks else []
+        )
         self.grade_heads = nn.ModuleDict(
             {name: make_grade_head(backbone, deep, num_classes=number) for name, number in grades.items()}
         )

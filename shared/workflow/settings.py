@@ -14,7 +14,7 @@ from shared.workflow.values import is_plain, on_command_line
 
 NETWORK = (
     *("backbone", "num_experts", "output_stride", "scoring", "rule", "eval_top_p", "top_k", "norm", "grade_norm"),
-    *("sharing", "channels"),
+    *("sharing", "channels", "mask_relu"),
 )
 PICTURE = ("crop", "contrast", "fov_diameter", "image_size", "neighbours", "classes", "border")
 

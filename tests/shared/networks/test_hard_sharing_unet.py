@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from shared.errors import ConfigError
 from shared.networks.hard_sharing_unet import HardSharingUNet
+from shared.networks.sharing import make_sharing_network
 
 SMALL: dict[str, Any] = {"channels": (4, 4, 8, 8)}
 ALL: dict[str, Any] = {"grades": {"species": 2}, "box": True}
@@ -113,3 +114,22 @@ def test_impossible_networks_are_refused(tasks: dict[str, Any], said: str) -> No
 def test_a_size_that_16_does_not_divide_is_refused_with_one_that_it_does() -> None:
     with pytest.raises(ConfigError, match=r"\[48,32\]"):
         HardSharingUNet(**SMALL)(torch.rand(1, 3, 40, 20))
+
+
+@pytest.mark.parametrize("sharing", ["hard", "cross_stitch"])
+def test_without_the_last_relu_a_mask_can_say_no_anywhere(sharing: str) -> None:
+    """With it, positive last weights and a positive bias, as training may leave them, keep every pixel above a half."""
+    image_BCHW = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(2))
+    tasks = [{"name": "pet", "kind": "mask"}]
+    networks = {
+        relu: make_sharing_network(tasks=tasks, sharing=sharing, mask_relu=relu, **SMALL) for relu in (True, False)
+    }
+    state = networks[True].state_dict()
+    names = [name for name in state if name.startswith("decoder.") and state[name].shape[:1] == (1,)]
+    weight, bias = names[-2:]
+    state[weight].abs_().mul_(10)
+    state[bias].fill_(0.5)
+    networks[False].load_state_dict(state)
+    assert networks[True](image_BCHW)["pred"].min() >= 0.5
+    logits_BSHW = networks[False](image_BCHW)["pred"]
+    assert logits_BSHW.min() < 0 < logits_BSHW.max()
