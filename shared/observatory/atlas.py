@@ -13,7 +13,7 @@ from shared.comparison.draw import draw_comparison
 from shared.comparison.page import write_page as write_comparison_page
 from shared.comparison.records import Comparison, compare
 from shared.comparison.tables import standing_rows, write_comparison
-from shared.draw.look import titled
+from shared.draw.look import reduce_colours, titled
 from shared.errors import DataError
 from shared.files import write_text
 from shared.observatory.choice import make_losses, trained_loss
@@ -187,5 +187,7 @@ def write_atlas(
         f"{settings.batch_norm}. A plane shows two of millions of directions, and losses have scales of their own: "
         f"no loss is called flatter or sharper than another here.\n\n![random planes](figures/{random.name})",
     ]
+    for picture in (measured, asked, joint, random):
+        reduce_colours(picture)
     document = write_text(output_dir / f"{name}.md", "\n\n".join(pieces) + "\n")
     return [document, measured, asked, joint, random, page, folder / "comparison.html"]

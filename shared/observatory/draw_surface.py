@@ -87,11 +87,17 @@ def contour_levels(finite: Array) -> tuple[Array, Any]:
     """Contour levels and the colours' scale: logarithmic where the values span decades."""
     from matplotlib.colors import LogNorm, Normalize
 
-    low, high = float(finite.min()), float(np.percentile(finite, HIGHEST))
-    high = high if high > low else float(finite.max())
-    if low > 0 and high / low > DECADES:
+    low, high, logarithmic = colour_range(finite)
+    if logarithmic:
         return np.geomspace(low, high, LEVELS), LogNorm(low, high)
     return np.linspace(low, high, LEVELS), Normalize(low, high)
+
+
+def colour_range(finite: Array) -> tuple[float, float, bool]:
+    """The values that are told apart by colour, lowest and highest, and whether logarithmically."""
+    low, high = float(finite.min()), float(np.percentile(finite, HIGHEST))
+    high = high if high > low else float(finite.max())
+    return low, high, low > 0 and high / low > DECADES
 
 
 def heights(surface: Surface, track_N2: Array) -> Mapping[str, Array]:

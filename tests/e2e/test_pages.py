@@ -27,10 +27,10 @@ PLOT = "document.querySelector('.js-plotly-plot')"
 
 
 def surface() -> Surface:
-    """A bowl and a saddle over [-1, 1]."""
+    """A bowl, and a saddle over decades, over [-1, 1]."""
     axis = np.linspace(-1, 1, 25)
     alpha_AB, beta_AB = np.meshgrid(axis, axis, indexing="ij")
-    values_LAB = np.stack([alpha_AB**2 + 3 * beta_AB**2, 2 + alpha_AB**2 - beta_AB**2])
+    values_LAB = np.stack([alpha_AB**2 + 3 * beta_AB**2, np.exp(3 + 4 * (alpha_AB**2 - beta_AB**2))])
     return Surface(["bowl", "saddle"], axis, axis, values_LAB, "a drawn surface", {})
 
 
@@ -58,10 +58,13 @@ def test_a_surface_turns_under_the_mouse_and_its_button_changes_the_loss(tmp_pat
         view.wait(f"{eye} !== '{before}'")
         turned = view.photograph(tmp_path / "turned.png")
         assert changed(first, turned) > 0.05
+        view.ask(f"window.before = {PLOT}._fullLayout.scene.zaxis.type")
         view.click(f"{PLOT}.querySelector('.updatemenu-header')")
         view.wait(f"{PLOT}.querySelectorAll('.updatemenu-dropdown-button').length === 2")
         view.click(f"{PLOT}.querySelectorAll('.updatemenu-dropdown-button')[1]")
         view.wait(f"{seen} === 'false bowl, false training, true saddle, true training'")
+        scale = f"{PLOT}._fullLayout.scene.zaxis.type"
+        assert (view.ask("window.before"), view.ask(scale)) == ("linear", "log")
         assert changed(turned, view.photograph(tmp_path / "saddle.png")) > 0.05
         assert [url for url in view.requests if not url.startswith("file:")] == []
         assert view.errors == []
