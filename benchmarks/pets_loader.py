@@ -5,10 +5,8 @@ Dimensions: N images, H W rows and columns.
 
 from __future__ import annotations
 
-import contextlib
-import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +15,8 @@ import torch
 from monai.transforms import Compose, SelectItemsd
 from numpy.typing import NDArray
 
+from benchmarks.bundle_scripts import scripts_of
 from shared.data import MappedDataset
-from shared.workflow.enter import forget_scripts, use_scripts_of
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 BUNDLE = REPOSITORY / "bundles" / "pets_mtl"
@@ -52,7 +50,7 @@ class PetsLoaderWork:
         self, *, way: str, image_size: Sequence[int] = (256, 256), dataset_dir: str = "auto", number: int = 64
     ) -> None:
         self.way, self.folder = way, tempfile.TemporaryDirectory()
-        with pets_scripts():
+        with scripts_of(BUNDLE):
             from scripts.load import LoadPetd
 
             items, self.source = find_pets(dataset_dir, number=number)
@@ -89,7 +87,7 @@ class PetsLoaderWork:
 
 
 def find_pets(dataset_dir: str, *, number: int) -> tuple[list[dict[str, Any]], str]:
-    """Items of a data list, and in words where they are from; `pets_scripts` has to be entered."""
+    """Items of a data list, and in words where they are from; `scripts_of` has to be entered."""
     from scripts.datalist import make_datalist
     from scripts.phantoms import make_phantoms
 
@@ -141,16 +139,3 @@ def rows_first(array: NDArray) -> NDArray:
 def as_tensor(array: NDArray, key: str) -> torch.Tensor:
     """A row of an HDF5 dataset as `MappedDataset` gives it."""
     return torch.from_numpy(array.transpose(2, 0, 1).copy() if key in ("image", "masks") else array)
-
-
-@contextlib.contextmanager
-def pets_scripts() -> Iterator[None]:
-    """Let ``scripts`` mean this bundle's, for a while."""
-    path = list(sys.path)
-    forget_scripts()
-    use_scripts_of(str(BUNDLE))
-    try:
-        yield
-    finally:
-        forget_scripts()
-        sys.path[:] = path

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
+
+from benchmarks.bundle_scripts import scripts_of
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 BUNDLE = REPOSITORY / "bundles" / "idrid_moe_mtl"
@@ -22,7 +23,11 @@ def find_items(dataset_dir: str, *, number: int, size: tuple[int, int] = FULL_SI
         number: how many, fewer if there are fewer.
         size: (height, width) of phantoms.
     """
-    sys.path.insert(0, str(BUNDLE))
+    with scripts_of(BUNDLE):
+        return _find(dataset_dir, number=number, size=size)
+
+
+def _find(dataset_dir: str, *, number: int, size: tuple[int, int]) -> tuple[list[dict[str, Any]], str]:
     from scripts.idrid import read_idrid
     from scripts.phantoms import ensure_phantoms, is_phantom
 
