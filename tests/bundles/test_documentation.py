@@ -98,6 +98,10 @@ def test_the_documented_commands_run(bundle, phantoms_of, home, tmp_path, monkey
             assert words[-1] == "--dry_run"
             shared_main(words[3:])
             kinds.append("study")
+        elif words[:4] == ["python", "-m", "shared", "package"]:
+            weights = tmp_path / "models" / "model.pt"
+            shared_main([*words[3:], "--ckpt_path", str(weights), "--output_dir", str(tmp_path / "dist")])
+            assert (tmp_path / "dist" / f"{bundle}.zip").is_file()
         elif words[:3] == ["python", "-m", "shared"]:
             with pytest.raises(SystemExit) as ended:
                 shared_main([*words[3:], "--quick", "--output_dir", str(tmp_path / "doctor")])
