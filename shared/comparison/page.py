@@ -92,7 +92,7 @@ def curve_figure(comparison: Comparison, curves: Sequence[Curve], *, part: str) 
     measures, columns = comparison.measures, min(COLUMNS, len(comparison.measures))
     rows = -(-len(measures) // columns)
     titles = [name.replace("_", " ") for name in measures]
-    figure = make_subplots(rows=rows, cols=columns, subplot_titles=titles, vertical_spacing=0.3 / (rows + 1))
+    figure = make_subplots(rows=rows, cols=columns, subplot_titles=titles, vertical_spacing=0.45 / (rows + 1))
     places = {group.label: place for place, group in enumerate(comparison.groups)}
     for curve in curves:
         if curve.part != part:

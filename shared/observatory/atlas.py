@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from shared.comparison.curves import Standing, curves, standings
 from shared.comparison.draw import draw_comparison
@@ -34,6 +35,8 @@ from shared.observatory.surface import Surface
 from shared.report.files import safe_name
 from shared.study.notes import FEWEST_SEEDS
 from shared.study.table import markdown_table
+
+BATCH_NORM = "; BatchNorm re-estimated"
 
 
 class Settings(NamedTuple):
@@ -122,6 +125,11 @@ def some(run: Run, count: int) -> list:
     return batches
 
 
+def normalises(runs: Mapping[str, Run]) -> bool:
+    """Whether the runs' network has BatchNorm."""
+    return any(isinstance(module, _BatchNorm) for module in next(iter(runs.values())).network.modules())
+
+
 def standing_table(comparison: Comparison, table: Sequence[Standing], *, part: str) -> str:
     """Markdown: the measures of one part's photographs."""
     rows = standing_rows(table, part=part, measures=comparison.measures)
@@ -161,7 +169,7 @@ def write_atlas(
     found = {text: logit_curve(loss, scene=scene) for text, loss in chosen.items()}
     asked = draw_logit_curves(found, figures / f"{name}_logit.png", scene=scene.text, set_losses=frozenset())
     plane, surface = joint_surface(runs, losses=losses, settings=settings, file=folder / "joint.npz")
-    phantom, words = comparison.phantom, f"{plane.text}; BatchNorm re-estimated"
+    phantom, words = comparison.phantom, plane.text + (BATCH_NORM if normalises(runs) else "")
     surface = surface._replace(title=titled(surface.title, phantom=phantom))
     joint = draw_surface(surface, figures / f"{name}_joint.png", tracks=plane.paths, note=words)
     page = write_page(surface, folder / "joint.html", tracks=plane.paths, note=words)
@@ -180,11 +188,13 @@ def write_atlas(
         *(standing_table(comparison, table, part=own) for own in comparison.parts),
         f"![curves by epoch](figures/{measured.name})",
         f"## What each loss asks of a pixel\n\n![loss and gradient](figures/{asked.name})",
-        f"## One plane through all runs\n\nFirst seed of each; {words}. All panels show the same points; "
+        f"## One plane through all runs\n\nFirst seed of each; {words}. Paths are projected onto the plane: "
+        "a run's own loss cannot be read off where its path ends. All panels show the same points; "
         f"`{DICE_ERROR}` is the measure by which they are compared.\n\n![joint plane](figures/{joint.name})",
         f"## Random planes\n\n{settings.planes} planes of the same seeds through each run's last weights, "
-        f"{settings.side} x {settings.side} points, {settings.images} training photographs, BatchNorm "
-        f"{settings.batch_norm}. A plane shows two of millions of directions, and losses have scales of their own: "
+        f"{settings.side} x {settings.side} points, {settings.images} training photographs"
+        f"{f', BatchNorm {settings.batch_norm}' * normalises(runs)}. A plane shows two of millions of directions, and "
+        "losses have scales of their own: "
         f"no loss is called flatter or sharper than another here.\n\n![random planes](figures/{random.name})",
     ]
     for picture in (measured, asked, joint, random):

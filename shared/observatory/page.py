@@ -60,7 +60,7 @@ def write_page(
         title={"text": "<br>".join(part for part in (surface.title, note) if part), "font": {"size": 14}},
         updatemenus=[{"buttons": buttons, "x": 0, "y": 1, "xanchor": "left"}] if len(buttons) > 1 else [],
         scene=axes | {"zaxis_type": _scale(surface, surface.names[0])},
-        legend={"x": 0, "y": 0},
+        legend={"x": 0, "y": 0, "bgcolor": "#b4b9be"},
         margin={"l": 10, "r": 10, "b": 10},
     )
     return write_text(
