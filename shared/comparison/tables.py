@@ -11,6 +11,7 @@ from shared.comparison.curves import Curve, Standing
 from shared.comparison.records import Comparison
 from shared.report.files import write_csv
 from shared.report.table import with_interval
+from shared.study.table import markdown_table
 
 
 def standing_rows(found: Sequence[Standing], *, part: str, measures: Sequence[str]) -> list[list[str]]:
@@ -23,6 +24,12 @@ def standing_rows(found: Sequence[Standing], *, part: str, measures: Sequence[st
         cells = [with_interval(item.mean, item.low, item.high) for item in (by_measure[name] for name in measures)]
         lines.append([group, str(any_one.runs), str(any_one.photographs), *cells])
     return lines
+
+
+def standing_table(found: Sequence[Standing], *, part: str, measures: Sequence[str]) -> str:
+    """Markdown of `standing_rows`."""
+    heads = [part, "seeds", "photographs", *(measure.replace("_", " ") for measure in measures)]
+    return markdown_table(heads, standing_rows(found, part=part, measures=measures))
 
 
 def difference_rows(found: Sequence[Standing], *, part: str, measures: Sequence[str]) -> list[list[str]]:

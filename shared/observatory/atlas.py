@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from shared.comparison.curves import Standing, curves, standings
+from shared.comparison.curves import curves, standings
 from shared.comparison.draw import draw_comparison
 from shared.comparison.page import write_page as write_comparison_page
 from shared.comparison.records import Comparison, compare
-from shared.comparison.tables import standing_rows, write_comparison
+from shared.comparison.tables import standing_table, write_comparison
 from shared.draw.look import reduce_colours, titled
 from shared.errors import DataError
 from shared.files import write_text
@@ -34,7 +34,6 @@ from shared.observatory.snapshots import FOLDER
 from shared.observatory.surface import Surface
 from shared.report.files import safe_name
 from shared.study.notes import FEWEST_SEEDS
-from shared.study.table import markdown_table
 
 BATCH_NORM = "; BatchNorm re-estimated"
 
@@ -130,13 +129,6 @@ def normalises(runs: Mapping[str, Run]) -> bool:
     return any(isinstance(module, _BatchNorm) for module in next(iter(runs.values())).network.modules())
 
 
-def standing_table(comparison: Comparison, table: Sequence[Standing], *, part: str) -> str:
-    """Markdown: the measures of one part's photographs."""
-    rows = standing_rows(table, part=part, measures=comparison.measures)
-    heads = [part, "seeds", "photographs", *(measure.replace("_", " ") for measure in comparison.measures)]
-    return markdown_table(heads, rows)
-
-
 def write_atlas(
     study: Path, *, title: str, note: str, command: str, output_dir: Path, losses: Sequence[str], settings: Settings
 ) -> list[Path]:
@@ -185,7 +177,7 @@ def write_atlas(
         f"`standings.csv`, `runs.csv` in the study's folder `atlas`, with `comparison.html` and `{page.name}`.",
         "## After the last epoch\n\nMeans with 95 % bootstrap intervals over photographs and seeds."
         + f" Seeds of each run: {seeds}, which settles nothing." * (seeds < FEWEST_SEEDS),
-        *(standing_table(comparison, table, part=own) for own in comparison.parts),
+        *(standing_table(table, part=own, measures=comparison.measures) for own in comparison.parts),
         f"![curves by epoch](figures/{measured.name})",
         f"## What each loss asks of a pixel\n\n![loss and gradient](figures/{asked.name})",
         f"## One plane through all runs\n\nFirst seed of each; {words}. Paths are projected onto the plane: "
