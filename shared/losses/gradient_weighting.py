@@ -53,7 +53,7 @@ def make_aggregator(method: str, *, num_tasks: int) -> Callable[[Tensor], Tensor
             "mgda": aggregation.MGDA,
             "imtl_g": aggregation.IMTLG,
             "dualproj": aggregation.DualProj,
-            "nash_mtl": lambda: aggregation.NashMTL(n_tasks=num_tasks),
+            "nash_mtl": lambda: NashOfLabelled(aggregation.NashMTL, num_tasks=num_tasks),
             "graddrop": aggregation.GradDrop,
             "random": aggregation.Random,
         }
@@ -65,6 +65,32 @@ def make_aggregator(method: str, *, num_tasks: int) -> Callable[[Tensor], Tensor
             fix="pip install 'monai-eye-bundles[pets]', or choose a method that needs no solver, such as pcgrad",
         ) from error
     return made
+
+
+class NashOfLabelled:
+    """Nash-MTL for batches that may lack a task's labels: torchjd's takes one number of tasks, which is two or more.
+
+    Each number of tasks has a state of its own. A task alone has nobody to bargain with: its gradient, shortened to
+    norm 1 as torchjd shortens every step.
+
+    Args:
+        make: `torchjd.aggregation.NashMTL`.
+        num_tasks: T.
+    """
+
+    def __init__(self, make: Callable[..., Any], *, num_tasks: int) -> None:
+        self._by_number = {number: make(n_tasks=number) for number in range(2, num_tasks + 1)}
+
+    def __call__(self, matrix_TP: Tensor) -> Tensor:
+        if len(matrix_TP) == 1:
+            return matrix_TP[0] / matrix_TP[0].norm().clamp(min=1.0)
+        step_P: Tensor = self._by_number[len(matrix_TP)](matrix_TP)
+        return step_P
+
+    def reset(self) -> None:
+        """Forget the steps before."""
+        for aggregator in self._by_number.values():
+            aggregator.reset()
 
 
 def backward_by_task(
@@ -94,7 +120,9 @@ def backward_by_task(
         for parameter, grad in zip(heads, found[len(trunk) :], strict=True):
             if grad is not None:
                 _add(parameter, grad)
-    step_P = aggregator(torch.stack(rows))
+    matrix_TP = torch.stack(rows)
+    # A float16 scaler looks for infinite gradients and skips the step; some aggregators fail on them instead.
+    step_P = aggregator(matrix_TP) if bool(torch.isfinite(matrix_TP).all()) else matrix_TP.sum(0)
     for parameter, grad in zip(trunk, step_P.split([parameter.numel() for parameter in trunk]), strict=True):
         _add(parameter, grad.view_as(parameter))
 

@@ -213,3 +213,23 @@ def test_nash_goes_on_from_its_last_weights() -> None:
     fresh: Any = make_aggregator("nash_mtl", num_tasks=2)
     torch.testing.assert_close(fresh(CONFLICT), first)
     assert float((aggregate(CONFLICT) @ first) / first.norm() ** 2) > 0.9
+
+
+@pytest.mark.parametrize("num_tasks", [1, 3])
+def test_nash_takes_a_batch_that_lacks_a_tasks_labels(num_tasks: int) -> None:
+    aggregate = make_aggregator("nash_mtl", num_tasks=num_tasks)
+    if num_tasks == 3:
+        expected = make_aggregator("nash_mtl", num_tasks=2)(CONFLICT)
+        aggregate(torch.cat([CONFLICT, AGREEMENT[:1]]))
+        torch.testing.assert_close(aggregate(CONFLICT), expected)
+    torch.testing.assert_close(aggregate(torch.tensor([[3.0, 4.0]])), torch.tensor([0.6, 0.8]))
+    torch.testing.assert_close(aggregate(torch.tensor([[0.3, 0.4]])), torch.tensor([0.3, 0.4]))
+
+
+@pytest.mark.parametrize("method", ["mean", "cagrad", "nash_mtl"])
+def test_an_infinite_gradient_stays_for_the_scaler_to_find(method: str) -> None:
+    weight = nn.Parameter(torch.tensor([1.0, 2.0]))
+    losses = {"a": weight[0] * float("inf"), "b": weight[1] ** 2}
+    backward_by_task(losses, shared=[weight], own=[], aggregator=make_aggregator(method, num_tasks=2))
+    assert weight.grad is not None
+    assert not weight.grad.isfinite().all()
