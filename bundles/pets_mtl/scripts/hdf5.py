@@ -56,7 +56,8 @@ def convert_hdf5(source: str | Path, target: str | Path, *, positive: str = "dog
         how many images were written.
 
     Raises:
-        DataError: files or datasets are absent, of another shape or length; or ``target`` is not empty.
+        DataError: files or datasets are absent, of another shape or length, or hold other values; or ``target`` is not
+            empty.
         ConfigError: another word than cat or dog; h5py is not installed.
     """
     if positive not in SPECIES:
@@ -105,12 +106,31 @@ def read_hdf5(folder: str | Path) -> Iterator[Sample]:
             image, mask = np.asarray(data["images"][number]), np.asarray(data["masks"][number])
             if image.shape[:2] != mask.shape[:2]:
                 raise _bad(folder, f"image {number} has the shape {image.shape}, its mask {mask.shape}")
-            yield Sample(
-                np.clip(np.rint(image), 0, 255).astype(np.uint8),
-                mask[..., 0] > 0.5,
-                np.asarray(data["bboxes"][number], dtype=np.float64),
-                bool(np.asarray(data["binary"][number]).item() > 0),
-            )
+            box, positive = np.asarray(data["bboxes"][number], dtype=np.float64), np.asarray(data["binary"][number])
+            if problem := _problem(image, mask, box, positive):
+                raise _bad(folder, f"image {number} has {problem}")
+            yield Sample(np.rint(image).astype(np.uint8), mask[..., 0] > 0, box, bool(positive.item() > 0))
+
+
+def _problem(image: NDArray[Any], mask: NDArray[Any], box: NDArray[np.float64], positive: NDArray[Any]) -> str:
+    """What would be read falsely rather than fail; empty where there is nothing."""
+    height, width = mask.shape[:2]
+    left, top, right, bottom = box
+    if not (np.isfinite(image).all() and image.min() >= 0 and image.max() <= 255) or _are_shares(image):
+        return f"values {image.min():g} to {image.max():g}"
+    if not np.isin(mask, (0, 1)).all():
+        return f"the values {np.unique(mask)[:4].tolist()} in its mask"
+    if not np.isin(positive, (0, 1)).all():
+        return f"{positive.item():g} in binary.h5"
+    # Rounded when it was resized, an edge may lie one pixel outside.
+    within = (box >= -1).all() and right <= width and bottom <= height
+    if not (within and left <= right and top <= bottom) or _are_shares(box):
+        return f"the box {box.tolist()} in {width}x{height} (width x height)"
+    return ""
+
+
+def _are_shares(values: NDArray[Any]) -> bool:
+    return bool(values.max() <= 1 and (values % 1).any())
 
 
 def _open(h5py: Any, path: Path, stack: contextlib.ExitStack) -> Any:

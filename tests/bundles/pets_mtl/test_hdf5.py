@@ -118,6 +118,38 @@ def test_files_that_are_not_as_expected(tmp_path: Path, what: str, said: str) ->
         convert(tmp_path / "old", tmp_path / "new")
 
 
+@pytest.mark.parametrize(
+    ("name", "values", "said"),
+    [
+        ("masks", np.full((SIDE, SIDE, 1), 3), r"image 1 has the values \[3.0\] in its mask"),
+        ("images", np.full((SIDE, SIDE, 3), 0.4), "image 1 has values 0.4 to 0.4"),
+        ("images", np.full((SIDE, SIDE, 3), np.nan), "image 1 has values nan"),
+        ("images", np.full((SIDE, SIDE, 3), 256), "values 256 to 256"),
+        ("bboxes", (9, 12, 2, 3), "the box .9.0, 12.0, 2.0, 3.0. in 16x16"),
+        ("bboxes", (2, 3, 18, 12), "the box"),
+        ("bboxes", (0.1, 0.2, 0.6, 0.7), "the box"),
+        ("bboxes", (np.nan, 3, 9, 12), "the box"),
+        ("binary", 2, "2 in binary.h5"),
+    ],
+)
+def test_values_that_would_be_read_falsely(tmp_path: Path, name: str, values: Any, said: str) -> None:
+    write(tmp_path / "old")
+    with h5py.File(tmp_path / "old" / f"{name}.h5", "a") as file:
+        file[name][1] = values
+    with pytest.raises(DataError, match=said):
+        convert(tmp_path / "old", tmp_path / "new")
+
+
+def test_an_edge_rounded_out_of_the_image_ends_at_it(tmp_path: Path) -> None:
+    from scripts.pets import read_pets
+
+    write(tmp_path / "old")
+    with h5py.File(tmp_path / "old" / "bboxes.h5", "a") as file:
+        file["bboxes"][0] = (-1, 3, SIDE, 12)
+    convert(tmp_path / "old", tmp_path / "new")
+    assert {entry.name: entry.box for entry in read_pets(tmp_path / "new").entries}["train_0"] == (0, 3, SIDE, 13)
+
+
 def test_nothing_is_overwritten_and_the_species_must_be_one(tmp_path: Path) -> None:
     write(tmp_path / "old")
     with pytest.raises(DataError, match="is not empty"):
