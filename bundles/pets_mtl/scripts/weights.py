@@ -65,6 +65,13 @@ def choose_weighting(
         )
     if name in (FIXED, *METHODS):
         return FixedWeights({task: given.get(task, 1.0) for task in names})
+    quoted = next((row for row in PUBLISHED if row.replace("_", "") == str(name)), None)
+    if quoted is not None and quoted != name:
+        raise ConfigError(
+            f"weighting {name!r}, which is what Python makes of {quoted}",
+            expected="text",
+            fix=f"quote it twice: --weighting \"'{quoted}'\"",
+        )
     known = PUBLISHED.get(name, {})
     if name != UNCERTAINTY and set(names) != known.keys():
         raise ConfigError(

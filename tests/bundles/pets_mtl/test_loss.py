@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,9 @@ def test_published_weights() -> None:
     for name, tasks in (("60_20_20", TASKS), ("80_10_10", [PET])):
         with pytest.raises(ConfigError, match="80_10_10"):
             choose_weighting(name, tasks=tasks)
+    number: Any = ast.literal_eval("80_10_10")  # as Fire does with an unquoted word
+    with pytest.raises(ConfigError, match="--weighting \"'80_10_10'\""):
+        choose_weighting(number, tasks=TASKS)
 
 
 def test_weights_by_key() -> None:
