@@ -41,10 +41,11 @@ def gather(
         classes: what the model finds; of a data set without cup masks the disc alone is scored.
 
     Raises:
-        ConfigError: a name that is given twice.
+        ConfigError: a name that is given twice, or folders without names.
         DataError: a folder of no known layout; photographs that the model was trained on.
     """
-    own = choose_split(datalist=datalist, split=split, ckpt_path=ckpt_path)
+    _check_named(data_sets)
+    own = choose_split(datalist=datalist, split=split, ckpt_path=ckpt_path, owner="person")
     phantom = is_phantom(Path(dataset_dir))
     name = PHANTOM_SET if phantom else str(own[0]["source"])
     items = [dict(item) | {"data_set": name, "phantom": phantom} for item in own]
@@ -57,7 +58,7 @@ def gather(
             )
         lists = make_datalist(folder, protocol="seeded", validation_fraction=0.0)
         together: list[Item] = [item for members in lists.values() for item in members]
-        chosen = choose_split(datalist={"test": together}, split="test", ckpt_path=ckpt_path)
+        chosen = choose_split(datalist={"test": together}, split="test", ckpt_path=ckpt_path, owner="person")
         about = {"data_set": other, "phantom": is_phantom(Path(folder))}
         items += [dict(item) | about for item in chosen]
     if CUP in classes and not any(item[CUP] for item in items):
@@ -75,7 +76,12 @@ def reader_masks(
     """Mask files by photograph's file, expert and kind, of photographs that two experts or more have outlined.
 
     An average or a consensus is no expert.
+
+    Raises:
+        ConfigError: folders without names.
+        DataError: a folder of no known layout.
     """
+    _check_named(data_sets)
     masks: ReaderMasks = {}
     for folder, layout in ((str(dataset_dir), source), *((folder, AUTO) for folder in (data_sets or {}).values())):
         for entry in read_source(folder, source=layout).entries:
@@ -87,3 +93,12 @@ def reader_masks(
             if len(experts) >= FEWEST_READERS:
                 masks[str(entry.image)] = experts
     return masks
+
+
+def _check_named(data_sets: object) -> None:
+    if data_sets is not None and not isinstance(data_sets, Mapping):
+        raise ConfigError(
+            f"data_sets is {data_sets!r}",
+            expected="folders by the names that the report gives them",
+            fix="for example --data_sets \"{'refuge':'/data/REFUGE'}\"",
+        )

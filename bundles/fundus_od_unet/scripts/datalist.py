@@ -35,6 +35,9 @@ def make_datalist(
 ) -> dict[str, list[Item]]:
     """Make the lists ``training``, ``validation`` and ``test``; all photographs of a person are in one of them.
 
+    Where a source's own sets divide a person's photographs, those outside the test set (of others: outside the
+    validation set) are left out, and the log says which.
+
     Items: ``image``, ``name``, ``disc`` (path), ``cup`` (path or ""), ``rule`` and ``stereo`` (for `scripts.masks`),
     ``reader``, ``source``, ``laterality``, ``diagnosis``, ``group`` (same number: same person).
 
@@ -69,11 +72,18 @@ def make_datalist(
         tested = set(split_groups(groups, fraction=TEST_FRACTION, seed=split_seed).validation)
     elif name == "rim_one_r3" and not tested:
         tested = draw_exactly(groups, PUBLISHED_TEST, seed=split_seed)
-    rest = [place for place in range(len(items)) if place not in tested | validated]
+    left_out = _divided(groups, tested, validated)
+    validated -= left_out
+    if left_out:
+        names = ", ".join(str(items[place]["name"]) for place in sorted(left_out))
+        logger.warning(
+            "%d photographs of persons in %s's test or validation set left out: %s", len(left_out), name, names
+        )
+    rest = [place for place in range(len(items)) if place not in tested | validated | left_out]
     held = split_groups([groups[place] for place in rest], fraction=validation_fraction, seed=split_seed).validation
     validated |= {rest[place] for place in held}
     lists = {
-        "training": [item for place, item in enumerate(items) if place not in tested | validated],
+        "training": [items[place] for place in rest if place not in validated],
         "validation": [items[place] for place in sorted(validated)],
         "test": [items[place] for place in sorted(tested)],
     }
@@ -153,6 +163,17 @@ def _official(entries: Sequence[Entry]) -> tuple[set[int], set[int]]:
     """Positions of the source's test and validation photographs."""
     sets = [{place for place, e in enumerate(entries) if e.subset == subset} for subset in ("test", "validation")]
     return sets[0], sets[1]
+
+
+def _divided(groups: Sequence[int], tested: set[int], validated: set[int]) -> set[int]:
+    """Positions outside the test set of persons who are in it, and outside both sets of persons in the validation's."""
+    persons_tested, persons_validated = ({groups[place] for place in part} for part in (tested, validated))
+    return {
+        place
+        for place, person in enumerate(groups)
+        if place not in tested
+        and (person in persons_tested or (person in persons_validated and place not in validated))
+    }
 
 
 def _item(entry: Entry, group: int, source: str, reader: str) -> Item:

@@ -13,8 +13,9 @@ MASKS = re.compile(r"masks?", re.IGNORECASE)
 
 
 def recognises(root: Path) -> bool:
-    """Whether the folder has this layout."""
-    return any(PHOTOGRAPH.fullmatch(path.stem) for path in pictures(root))
+    """Whether the folder has this layout and no other photograph: image_001 is what anybody's file may be called."""
+    photographs = [path.stem for path in pictures(root) if not _is_mask(root, path)]
+    return bool(photographs) and all(PHOTOGRAPH.fullmatch(stem) for stem in photographs)
 
 
 def find(root: Path) -> Found:
@@ -22,8 +23,12 @@ def find(root: Path) -> Found:
     photographs: list[Entry] = []
     masks: list[Mask] = []
     for path in pictures(root):
-        if any(MASKS.fullmatch(part) for part in path.relative_to(root).parts[:-1]):
+        if _is_mask(root, path):
             masks.append(Mask(path.stem.removesuffix("_mask"), "consensus", DISC, path))
         elif PHOTOGRAPH.fullmatch(path.stem):
             photographs.append(Entry(path.stem, path, {}, "jpeg", path.stem))
     return pair(photographs, masks)
+
+
+def _is_mask(root: Path, path: Path) -> bool:
+    return any(MASKS.fullmatch(part) for part in path.relative_to(root).parts[:-1])

@@ -48,9 +48,9 @@ class LoadDiscd(Transform):
         partial: bool = False,
     ) -> None:
         check_classes(classes)
-        if len(image_size) != 2 or min(image_size) < 1:
+        if not isinstance(image_size, Sequence) or len(image_size) != 2 or min(image_size) < 1:
             raise ConfigError(
-                f"image_size is {list(image_size)}", expected="a height and a width", fix="--image_size [512,512]"
+                f"image_size is {image_size}", expected="a height and a width", fix="--image_size [512,512]"
             )
         self.image_size = (int(image_size[0]), int(image_size[1]))
         self.classes, self.native, self.partial = tuple(classes), native, partial

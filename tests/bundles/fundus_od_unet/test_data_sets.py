@@ -57,13 +57,17 @@ def test_photographs_that_were_trained_on_are_refused_wherever_they_lie(own, ckp
 
 
 def test_a_name_is_given_once_and_folders_must_be_known(own, ckpt, layouts, tmp_path):
-    from scripts.data_sets import gather
+    from scripts.data_sets import gather, reader_masks
 
     arguments = {"split": "test", "ckpt_path": ckpt, "dataset_dir": layouts["rim_one_r3"]}
     with fails_with(ConfigError, "two data sets are called 'rim_one_r3'"):
         gather(own, **arguments, data_sets={"rim_one_r3": str(layouts["refuge"])})
     with fails_with(DataError, "no folder"):
         gather(own, **arguments, data_sets={"other": str(tmp_path / "absent")})
+    with fails_with(ConfigError, "data_sets is '/data/REFUGE'"):
+        gather(own, **arguments, data_sets="/data/REFUGE")
+    with fails_with(ConfigError, "by the names that the report gives them"):
+        reader_masks(layouts["rim_one_r3"], data_sets=["/data/REFUGE"])
 
 
 def test_a_model_of_the_cup_needs_a_cup_somewhere(layouts):

@@ -103,6 +103,7 @@ def test_no_cup_where_one_is_needed(layouts: dict[str, Path]) -> None:
         ({"classes": ["disk"]}, r"correct the key `classes`"),
         ({"image_size": [64]}, r"a height and a width"),
         ({"image_size": [64, 0]}, r"a height and a width"),
+        ({"image_size": 64}, r"image_size is 64"),
     ],
 )
 def test_settings_that_cannot_be(settings: dict[str, Any], message: str) -> None:

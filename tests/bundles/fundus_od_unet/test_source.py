@@ -36,6 +36,12 @@ def test_masks_of_no_source_are_taken_for_photographs(layouts, source):
     ]
 
 
+def test_one_file_that_is_called_like_a_data_sets_hides_no_other(tmp_path):
+    for stem in ("image_001", "patient_2"):
+        Image.fromarray(draw_fundus(200, 300)).save(tmp_path / f"{stem}.png")
+    assert [item["name"] for item in listed(tmp_path).items] == ["image_001", "patient_2"]
+
+
 def test_any_folder_or_file_stereo_where_said(tmp_path):
     (tmp_path / "sub").mkdir()
     Image.fromarray(draw_fundus(200, 300)).save(tmp_path / "sub" / "a.png")

@@ -119,6 +119,22 @@ def test_a_person_is_on_one_side(layouts: dict[str, Path], source: str, seed: in
     assert len(every(lists)) == len(NAMES[source])
 
 
+def test_eyes_of_a_person_that_published_sets_divide_are_not_trained_on(
+    layouts: dict[str, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    for path in layouts["rim_one_dl"].rglob("training_set/*/r3_G-7-R.png"):
+        target = path.parents[2] / "test_set" / "glaucoma" / path.name
+        target.parent.mkdir(exist_ok=True)
+        path.rename(target)
+    lists = datalist(layouts["rim_one_dl"])
+    assert {part: [item["name"].removeprefix("rim_one_dl/") for item in items] for part, items in lists.items()} == {
+        "training": ["r1_Im001"],
+        "validation": [],
+        "test": ["r2_Im300", "r3_G-7-R"],
+    }
+    assert "left out: rim_one_dl/r3_G-7-L" in caplog.text
+
+
 def test_laterality_and_diagnosis_come_from_names(layouts: dict[str, Path]) -> None:
     items = {item["name"]: item for item in every(datalist(layouts["rim_one_r3"]))}
     assert items["rim_one_r3/N-1-L"]["laterality"] == "left"
