@@ -19,7 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from scripts.datalist import group_copies
 from scripts.head_box import check_box
-from scripts.layout import BACKGROUND, BOX_TASK, LISTS, NUM_BREEDS, SPECIES
+from scripts.layout import BACKGROUND, BOX_TASK, LISTS, NUM_BREEDS, PET, SPECIES
 from scripts.pets import IMAGE_SUFFIXES, Entry, find_root, read_pets
 from scripts.trimap import pet_mask, read_trimap
 from shared.data.photograph import read_photograph
@@ -113,8 +113,8 @@ def _check_entry(entry: Entry, diagnosis: Diagnosis, *, quick: bool) -> None:
     except (OSError, UnidentifiedImageError) as error:
         diagnosis.add(ERROR, "file that the loader refuses", f"its trimap cannot be read: {error}", entry.name)
         return
-    if (trimap_HW == BACKGROUND).all():
-        message = "its trimap is all background: it is unlabelled for the mask"
+    if not (trimap_HW == PET).any():
+        message = "its trimap has no pixel of pet: it is unlabelled for the mask"
         diagnosis.add(WARNING, "trimap without pet", message, entry.name, pictures=pictures)
     elif entry.box:
         left, top, right, bottom = (round(edge) for edge in entry.box)

@@ -38,7 +38,7 @@ def read_head_box(path: str | Path) -> tuple[float, float, float, float] | None:
         raise _refused(path, f"has an object without four numbers ({error})") from error
     box = left - 1, top - 1, right, bottom
     size = [tree.findtext(f"size/{side}", "") for side in ("height", "width")]
-    check_box(box, size=(int(size[0]), int(size[1])) if all(map(str.isdigit, size)) else None, path=path)
+    check_box(box, size=(int(size[0]), int(size[1])) if all(map(str.isdecimal, size)) else None, path=path)
     return box
 
 

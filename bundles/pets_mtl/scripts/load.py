@@ -12,7 +12,7 @@ from monai.transforms import Transform
 from PIL import Image
 
 from scripts.head_box import check_box
-from scripts.layout import BACKGROUND
+from scripts.layout import PET
 from scripts.trimap import pet_mask, read_trimap
 from shared.data.boxes import boxes_to_shares
 from shared.data.photograph import read_photograph
@@ -29,7 +29,7 @@ class LoadPetd(Transform):
     [1,H,W] (0 on an ignored border), ``grades`` int64 [G], ``labelled`` bool [T], ``box`` float32 [4] (left, top,
     right, bottom as shares of width and height; zeros where there is none) and ``has_box`` bool, 0-d.
 
-    A trimap that is all background, though every image shows a pet, is no label: ``labelled`` is false for the mask,
+    A trimap without a pixel of pet, though every image shows one, is no label: ``labelled`` is false for the mask,
     which is said once.
 
     Args:
@@ -56,7 +56,7 @@ class LoadPetd(Transform):
         labelled = list(data.get("labelled", []))
         if data.get("mask_paths"):
             trimap_HW = read_trimap(data["mask_paths"][0], size=photograph.full_size)
-            if (trimap_HW == BACKGROUND).all():
+            if not (trimap_HW == PET).any():
                 labelled[data["mask_place"]] = False
                 _say_once(path)
             small_HW = np.array(Image.fromarray(trimap_HW).resize((width, height), Image.Resampling.NEAREST))
@@ -86,4 +86,4 @@ def _box(head_box: Sequence[float], size_2: torch.Tensor, path: str) -> dict[str
 def _say_once(path: str) -> None:
     if path not in _said:
         _said.add(path)
-        logger.warning("pets: the trimap of %s is all background, so the image is unlabelled for the mask", path)
+        logger.warning("pets: the trimap of %s has no pixel of pet, so the image is unlabelled for the mask", path)

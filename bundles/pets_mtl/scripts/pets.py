@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -54,7 +55,7 @@ def read_pets(dataset_dir: str | Path, *, allow_missing: bool = False) -> Pets:
     images = {file.stem: file for file in _files(root / "images", IMAGE_SUFFIXES)}
     trimaps = {file.stem: file for file in _files(root / "annotations" / "trimaps", (".png",))}
     xmls = {file.stem: file for file in _files(root / "annotations" / "xmls", (".xml",))}
-    problems = _unpaired(rows, images, "image") + _unpaired(rows, trimaps, "trimap")
+    problems = _unpaired(rows, images, "image") + _unpaired(rows, trimaps, "trimap") + _repeated(rows, root / "images")
     entries = []
     for name, row in sorted(rows.items()):
         if name not in images or name not in trimaps:
@@ -70,8 +71,8 @@ def read_pets(dataset_dir: str | Path, *, allow_missing: bool = False) -> Pets:
     if problems and not allow_missing:
         raise DataError(
             f"{root}: {'; '.join(problems)}",
-            expected="every listed image with its picture and its trimap",
-            fix="complete the files (`python -m shared fetch pets`), or set `allow_missing` to true to go on without",
+            expected="for every listed name one picture and its trimap",
+            fix="correct the files (`python -m shared fetch pets`), or set `allow_missing` to true to go on without",
         )
     if not entries:
         raise _wrong_folder(root, "none of the listed images is there")
@@ -124,7 +125,7 @@ def _read_lists(root: Path) -> tuple[dict[str, _Row], list[str]]:
 
 def _parse(line: str, *, subset: str, place: str) -> tuple[str, _Row]:
     words = line.split()
-    if len(words) < 3 or not all(word.isdigit() for word in words[1:3]):
+    if len(words) < 3 or not all(word.isdecimal() for word in words[1:3]):
         raise _bad_list(f"{place}: {line!r}")
     breed, species = int(words[1]), int(words[2])
     if not (0 <= breed <= NUM_BREEDS and 1 <= species <= len(SPECIES)):
@@ -144,6 +145,12 @@ def _unpaired(rows: dict[str, _Row], files: dict[str, Path], kind: str) -> list[
     missing = sorted(rows.keys() - files.keys())
     more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
     return [f"{len(missing)} listed without {kind}: {', '.join(missing[:SHOWN])}{more}"] if missing else []
+
+
+def _repeated(rows: dict[str, _Row], folder: Path) -> list[str]:
+    counts = Counter(file.stem for file in _files(folder, IMAGE_SUFFIXES))
+    twice = sorted(name for name, count in counts.items() if count > 1 and name in rows)
+    return [f"{len(twice)} with several images: {', '.join(twice[:SHOWN])}"] if twice else []
 
 
 def _files(folder: Path, suffixes: Sequence[str]) -> list[Path]:

@@ -151,7 +151,18 @@ def test_odd_files_are_read_and_an_empty_trimap_is_no_label(
             assert sample["image"].shape == (3, 64, 64)
             assert float(sample["image"].float().std()) > 5
             assert bool(sample["labelled"][0]) == (oddity != "no pet in trimap")
-    assert "all background, so the image is unlabelled" in caplog.text
+    assert "no pixel of pet, so the image is unlabelled" in caplog.text
+
+
+@pytest.mark.parametrize("border", ["pet", "background", "ignored"])
+def test_a_trimap_of_border_alone_is_no_label_whatever_the_border_is(pets: Path, border: str) -> None:
+    item = lists(pets, border=border)["training"][0]
+    trimap = Path(item["mask_paths"][0])
+    assert bool(load(item)["labelled"][0])
+    with Image.open(trimap) as image:
+        values_HW = np.array(image)
+    Image.fromarray(np.where(values_HW == 1, 2, values_HW).astype(np.uint8)).save(trimap)
+    assert not load(item)["labelled"][0]
 
 
 def test_a_truncated_image_is_refused_by_name(pets: Path) -> None:

@@ -91,6 +91,7 @@ def test_a_box_that_cannot_be(pets: Path, old: str, new: str, said: str) -> None
         ("Phantom_Cat_1_99 1 3 1", "species 3"),
         ("Phantom_Cat_1_99", "Phantom_Cat_1_99"),
         ("Phantom_Cat_1_99 one 1 1", "one"),
+        ("Phantom_Cat_1_99 \u00b2 1 1", "Phantom_Cat_1_99"),  # a digit that is no number
         ("Phantom_Cat_1_1 1 1 1", "after Phantom_Cat_1_1 was listed in trainval.txt"),
         ("Phantom_Cat_1_2 1 1 1", "after"),  # test.txt's
     ],
@@ -117,6 +118,13 @@ def test_listed_without_file(pets: Path, kind: str) -> None:
     found = read(pets, allow_missing=True)
     assert len(found.entries) == 71
     assert "phantom_dog_2_1" in found.problems[0]
+
+
+def test_a_name_with_two_images_is_refused(pets: Path) -> None:
+    (pets / "images" / "phantom_dog_2_1.png").write_bytes((pets / "images" / "phantom_dog_2_1.jpg").read_bytes())
+    with pytest.raises(DataError, match="1 with several images: phantom_dog_2_1"):
+        read(pets)
+    assert "several images" in read(pets, allow_missing=True).problems[0]
 
 
 def test_an_unlisted_image_is_named_and_not_used(pets: Path) -> None:
