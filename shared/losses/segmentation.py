@@ -65,13 +65,13 @@ class SegmentationLoss(nn.Module):
         class_weights: one for each class, 0 or more ("weighted Dice"); default 1.
         include_background: whether Dice, Tversky, hausdorff and boundary count the background as a class. Focal and
             cross entropy always do, as nothing else would punish false alarms.
-        gamma: of focal.
+        gamma: of focal, 0 or more.
         dice_weight, pixel_weight: of the Dice term and of any other term.
         batch_dice: sum over the batch before dividing (Dice, Tversky): with few images, an absent class costs less.
-        alpha, beta: of Tversky, the price of false alarms and of misses.
+        alpha, beta: of Tversky, the price of false alarms and of misses, not both 0.
 
     Raises:
-        ConfigError: for an unknown name or weights that do not fit.
+        ConfigError: for an unknown name, weights that do not fit, or other numbers below 0.
     """
 
     def __init__(
@@ -109,6 +109,7 @@ class SegmentationLoss(nn.Module):
                 expected="two classes (background and one more), weighted by the loss itself",
                 fix="choose another loss, or two classes and no `class_weights`",
             )
+        _check_numbers(gamma=gamma, dice_weight=dice_weight, pixel_weight=pixel_weight, alpha=alpha, beta=beta)
         self.name, self.num_classes, self.parts = name, num_classes, LOSSES[name]
         self.gamma, self.pixel_weight = gamma, pixel_weight
         # MONAI leaves the weight of a single class out.
@@ -160,3 +161,15 @@ class SegmentationLoss(nn.Module):
             losses = self.distances[part](logits_BKHW, label_BKHW)
             term = (losses.flatten(1) * self.counted_K).mean()
         return self.pixel_weight * term
+
+
+def _check_numbers(*, alpha: float, beta: float, **others: float) -> None:
+    for key, value in {**others, "alpha": alpha, "beta": beta}.items():
+        if isinstance(value, (bool, str)) or not 0 <= value < float("inf"):
+            raise ConfigError(f"{key} is {value!r}", expected="a number of 0 or more", fix=f"correct `{key}`")
+    if not alpha + beta:
+        raise ConfigError(
+            "alpha and beta of Tversky are both 0",
+            expected="a price of false alarms or of misses: without, any prediction costs nothing",
+            fix="correct `alpha` or `beta`",
+        )

@@ -213,6 +213,10 @@ def test_an_empty_truth_punishes_false_alarms(include_background: bool) -> None:
         ({"name": "unified_focal", "num_classes": 2, "class_weights": [1, 2]}, r"weighted by the loss itself"),
         ({"class_weights": [1, 2]}, r"4 numbers of 0 or more"),
         ({"class_weights": [1, 1, 1, -1]}, r"4 numbers of 0 or more"),
+        ({"gamma": -1}, r"gamma is -1"),
+        ({"gamma": "2"}, r"gamma is '2'"),
+        ({"pixel_weight": float("nan")}, r"pixel_weight is nan"),
+        ({"alpha": 0, "beta": 0}, r"both 0"),
     ],
 )
 def test_bad_settings(settings: dict, message: str) -> None:
