@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import ConfigError
-from shared.study.executor import Ended, Job, LocalProcesses, hold
+from shared.study.executor import STOP_GRACE_S, Ended, Job, LocalProcesses, hold
 
 PASSED_ON = ("EYE_BUNDLES_", "MLFLOW_")
 ANSWER_S = 60.0
@@ -75,9 +75,11 @@ class RayProcesses:
         return ended
 
     def stop(self) -> None:
-        stopping = [(actor, actor.stop.remote()) for _, (actor, _), _ in self._running]
-        for actor, done in stopping:
+        # An actor that still waits for a place in the cluster would never answer.
+        placed = [actor for _, (actor, started), _ in self._running if self.ray.wait([started], timeout=0)[0]]
+        for done in [actor.stop.remote() for actor in placed]:
             self._quietly(done)
+        for _, (actor, _), _ in self._running:
             self.ray.kill(actor)
         self._running.clear()
 
@@ -105,7 +107,7 @@ class RayProcesses:
         from ray.exceptions import RayError
 
         try:
-            self.ray.get(done)
+            self.ray.get(done, timeout=STOP_GRACE_S + ANSWER_S)
         except RayError:
             return
 

@@ -91,6 +91,20 @@ def test_a_job_that_runs_is_not_started_twice_and_stop_lets_it_save(tmp_path: Pa
 
 
 @pytest.mark.usefixtures("cluster")
+def test_stop_does_not_wait_for_what_has_no_place_in_the_cluster(tmp_path: Path) -> None:
+    others, executor = RayProcesses("auto", jobs=2), RayProcesses("auto", jobs=1)
+    for name in ("a", "b"):
+        assert others.start(job(tmp_path, name, "import time; print('runs', flush=True); time.sleep(200)"))
+    wait_until(lambda: all((tmp_path / f"{name}.log").is_file() for name in ("a", "b")))
+    assert executor.start(job(tmp_path, "c", "print('runs')"))
+    assert executor.poll() == []
+    executor.stop()
+    assert executor.free() == 1
+    assert not (tmp_path / "c.log").exists()
+    others.stop()
+
+
+@pytest.mark.usefixtures("cluster")
 def test_a_lost_worker_is_a_failed_job_that_says_so(tmp_path: Path) -> None:
     executor = RayProcesses("auto", jobs=1)
     code = "import os, time; print(os.getppid(), flush=True); time.sleep(60)"
