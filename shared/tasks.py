@@ -62,10 +62,20 @@ def parse_tasks(tasks: Iterable[Mapping[str, Any] | Task]) -> TaskList:
         the tasks, in the same order.
 
     Raises:
-        ConfigError: for an empty list, a name used twice or reserved, an unknown kind, or fewer than two classes.
+        ConfigError: for an item that is none, an empty list, a name used twice or reserved, an unknown kind, or fewer
+            than two classes.
     """
-    parsed = TaskList(Task(**task) if isinstance(task, Mapping) else task for task in tasks)
+    given = list(tasks)
     example = '{"name": "RG", "kind": "grade", "num_classes": 5} or {"name": "MA", "kind": "mask"}'
+    for task in given:
+        sound = isinstance(task, Mapping) and {"name", "kind"} <= task.keys() <= set(Task._fields)
+        if not (sound or isinstance(task, Task)):
+            raise ConfigError(
+                f"tasks has the item {task!r}",
+                expected=f"items such as {example}, with nothing else but `title`",
+                fix="correct the key `tasks`",
+            )
+    parsed = TaskList(Task(**task) if isinstance(task, Mapping) else task for task in given)
     reserved = {"pred", "pred_box", "image", "masks", "grades", "labelled", "geometry", "name"}
     reserved |= {"gate_logits", "gate_weights"}
     problem = ""

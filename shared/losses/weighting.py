@@ -29,7 +29,7 @@ class FixedWeights(nn.Module):
             raise ConfigError(
                 f"task weights {dict(weights)}",
                 expected="for each task a number of 0 or more, not all 0",
-                fix="correct the key `weights`",
+                fix="correct the key `task_weights`",
             )
         self.weights = dict(weights)
 

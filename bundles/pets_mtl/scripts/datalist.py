@@ -139,10 +139,10 @@ def _check_keys(tasks: TaskList, *, protocol: str, fractions: Sequence[float]) -
         raise ConfigError(
             f"protocol {protocol!r}", expected=f"one of {', '.join(PROTOCOLS)}", fix="correct the key `protocol`"
         )
-    if len(fractions) != 3 or min(fractions) < 0 or not fractions[0] or abs(sum(fractions) - 1) > 1e-6:
+    if len(fractions) != 3 or min(fractions) < 0 or not all(fractions[:2]) or abs(sum(fractions) - 1) > 1e-6:
         raise ConfigError(
             f"fractions {list(fractions)}",
-            expected="three numbers, training (more than 0), validation and test, with sum 1",
+            expected="three numbers, training and validation (more than 0) and test, with sum 1",
             fix="correct the key `fractions`",
         )
     for task in tasks:

@@ -96,6 +96,7 @@ def test_images_without_a_label_for_the_tasks_are_left_out(phantom_pets: Path) -
         ({"protocol": "both"}, "seeded, official"),
         ({"border": "thick"}, "pet, background, ignored"),
         ({"fractions": (0.8, 0.1, 0.2)}, "sum 1"),
+        ({"fractions": (0.9, 0.0, 0.1)}, "validation .more than 0."),
         ({"tasks": [{"name": "breed", "kind": "grade", "num_classes": 36}]}, r"breed \(37\)"),
         ({"tasks": [{"name": "head", "kind": "mask"}]}, "the mask pet"),
         ({"tasks": [{"name": "head", "kind": "box"}]}, "the box box"),
