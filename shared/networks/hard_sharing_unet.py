@@ -44,8 +44,8 @@ class HardSharingUNet(nn.Module):
         box: whether there is a box head.
         channels: of the four levels.
         box_relu: the published defect: a ReLU before the box's sigmoid.
-        mask_relu: as published, ReLUs also where only S channels are left: a mask's logit then is bounded on one side by
-            the last layer's bias, and a mask may be unable to say no (or yes) anywhere.
+        mask_relu: as published, ReLUs also where only S channels are left: the last layer's bias then bounds a mask's
+            logit on one side, and the mask may be unable to say no (or yes) anywhere.
 
     Raises:
         ConfigError: without any task, or with impossible numbers or names.
@@ -122,9 +122,26 @@ def encoder_level(before: int, after: int, *, kernel: int) -> nn.Sequential:
 
 
 def decoder_level(before: int, after: int, *, relu: bool = True) -> nn.Sequential:
-    """[B,C,H,W] -> [B,C',2H,2W]: two convolutions and a transposed one; without ``relu`` the map is linear."""
+    """[B,C,H,W] -> [B,C',2H,2W]: two convolutions and a transposed one.
+
+    Without ``relu`` the map is linear, and the transposed one starts as bilinear interpolation (Long et al., "Fully
+    Convolutional Networks for Semantic Segmentation", CVPR 2015), so that no checkerboard has to be unlearned.
+    """
     up = nn.ConvTranspose2d(after, after, 3, stride=2, padding=1, output_padding=1)
+    if not relu:
+        start_bilinear(up)
     return nn.Sequential(*_two_convolutions(before, after, kernel=3, relu=relu), up)
+
+
+def start_bilinear(up: nn.ConvTranspose2d) -> None:
+    """Let a transposed 3x3 convolution of stride 2 double the size of each channel by bilinear interpolation."""
+    line = torch.tensor([0.5, 1.0, 0.5])
+    with torch.no_grad():
+        up.weight.zero_()
+        for channel in range(up.in_channels):
+            up.weight[channel, channel] = line[:, None] * line
+        if up.bias is not None:
+            up.bias.zero_()
 
 
 def _two_convolutions(before: int, after: int, *, kernel: int, relu: bool = True) -> list[nn.Module]:

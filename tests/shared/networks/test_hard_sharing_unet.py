@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 
 from shared.errors import ConfigError
-from shared.networks.hard_sharing_unet import HardSharingUNet
+from shared.networks.hard_sharing_unet import HardSharingUNet, start_bilinear
 from shared.networks.sharing import make_sharing_network
 
 SMALL: dict[str, Any] = {"channels": (4, 4, 8, 8)}
@@ -133,3 +134,14 @@ def test_without_the_last_relu_a_mask_can_say_no_anywhere(sharing: str) -> None:
     assert networks[True](image_BCHW)["pred"].min() >= 0.5
     logits_BSHW = networks[False](image_BCHW)["pred"]
     assert logits_BSHW.min() < 0 < logits_BSHW.max()
+
+
+def test_the_linear_level_starts_by_bilinear_interpolation() -> None:
+    up = nn.ConvTranspose2d(2, 2, 3, stride=2, padding=1, output_padding=1)
+    start_bilinear(up)
+    rows_HW = torch.arange(5.0)[:, None].expand(5, 6)
+    image_BCHW = torch.stack([rows_HW, 2 * rows_HW + 1])[None]
+    expected_H = torch.arange(9) / 2
+    torch.testing.assert_close(up(image_BCHW)[0, 0, :9, 4], expected_H)
+    torch.testing.assert_close(up(image_BCHW)[0, 1, :9, 4], 2 * expected_H + 1)
+    torch.testing.assert_close(up(torch.ones(1, 2, 5, 6))[..., :9, :11], torch.ones(1, 2, 9, 11))
