@@ -27,7 +27,7 @@ def make_inferer(
     """
     if window is None:
         return AutocastInferer(amp=amp)
-    if len(window) != 2 or min(window) < 1:
+    if not isinstance(window, Sequence) or len(window) != 2 or min(window) < 1:
         raise ConfigError(f"window is {window}", expected="a height and a width, or null", fix="--window [512,512]")
     sliding = SlidingWindowInferer(
         roi_size=list(window), sw_batch_size=batch_size, overlap=overlap, mode="gaussian", padding_mode="replicate"
