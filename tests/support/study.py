@@ -73,8 +73,7 @@ TRAIN = {
     "seconds": 0,
     "initialize": [{"_target_": "shared.workflow.enter_bundle", "bundle_root": "@bundle_root", "seed": "@seed"}],
     "run": [
-        {"_target_": "scripts.toy.train"}
-        | {key: f"@{key}" for key in TRAIN_KEYS},
+        {"_target_": "scripts.toy.train"} | {key: f"@{key}" for key in TRAIN_KEYS},
     ],
     "training": "%run",
 }
