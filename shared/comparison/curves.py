@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from shared.comparison.records import Comparison, Group
+from shared.comparison.records import Comparison, Group, Record
+from shared.errors import DataError
 from shared.metrics.bootstrap import interval
 from shared.study.statistics import Resamples, draw, holm, mean_over_runs, paired_test, resampled_mean
 
@@ -74,7 +75,10 @@ def standings(comparison: Comparison, *, epoch: str = LAST) -> list[Standing]:
 
     Args:
         comparison: of runs.
-        epoch: "last" of each run, or its "best": the one whose weights it kept.
+        epoch: "last" recorded one of each run, or its "best": the one whose weights it kept.
+
+    Raises:
+        DataError: a run's best epoch is not known, or was not recorded.
     """
     found: list[Standing] = []
     for part in comparison.parts:
@@ -116,9 +120,20 @@ def _at(comparison: Comparison, group: Group, part: str, measure: str, epoch: st
     values_SEJ = comparison.values(group, part, measure)
     chosen = []
     for record in group.records:
-        epochs = [number for number in record.epochs if epoch == LAST or number == record.best] or record.epochs
-        chosen.append(list(comparison.epochs).index(epochs[-1]))
+        chosen.append(list(comparison.epochs).index(record.epochs[-1] if epoch == LAST else _best(record)))
     return np.stack([values_EJ[place] for values_EJ, place in zip(values_SEJ, chosen, strict=True)])
+
+
+def _best(record: Record) -> int:
+    """The epoch whose weights a run kept, if it recorded that one; recording every so many epochs may pass it over."""
+    if record.best is not None and record.best in record.epochs:
+        return record.best
+    missing = "has no model.json that names its best epoch" if record.best is None else f"kept epoch {record.best}"
+    raise DataError(
+        f"the run {record.folder} {missing}; it recorded the epochs {', '.join(map(str, record.epochs))}",
+        expected="the best epoch of every run among those that it recorded",
+        fix="compare at the last one (--epoch last), or train with `interval` 1 of RecordPhotographs",
+    )
 
 
 def _seeds(group: Group) -> list[Any]:

@@ -11,6 +11,8 @@ import pytest
 
 from shared.comparison.curves import curves, standings
 from shared.comparison.records import compare
+from shared.errors import DataError
+from tests.support.errors import fails_with
 
 
 def test_means_by_epoch_and_intervals_of_photographs(write_run: Callable[..., Path]) -> None:
@@ -47,10 +49,21 @@ def test_seeds_that_do_not_match_are_compared_by_their_means(write_run: Callable
 
 
 def test_the_epoch_of_each_run(write_run: Callable[..., Path]) -> None:
-    runs = [write_run("a", epochs=3, best=1, loss_name="a"), write_run("b", epochs=2, loss_name="b")]
+    runs = [write_run("a", epochs=3, best=1, loss_name="a"), write_run("b", epochs=2, best=2, loss_name="b")]
     means = {
         epoch: [item.mean for item in standings(compare(runs), epoch=epoch) if item.measure == "dice_disc"][-2:]
         for epoch in ("last", "best")
     }
     np.testing.assert_allclose(means["last"], [0.41, 0.31])
     np.testing.assert_allclose(means["best"], [0.21, 0.31])
+
+
+def test_a_best_epoch_that_was_not_recorded_is_not_replaced_by_another(write_run: Callable[..., Path]) -> None:
+    passed_over = compare([write_run("a", best=7)])
+    with fails_with(DataError, "kept epoch 7; it recorded the epochs 0, 1, 2, 3"):
+        standings(passed_over, epoch="best")
+    assert standings(passed_over, epoch="last")
+    with fails_with(DataError, "no model.json that names its best epoch"):
+        standings(compare([write_run("b")]), epoch="best")
+    untrained = standings(compare([write_run("c", best=0)]), epoch="best")
+    assert next(item.mean for item in untrained if item.measure == "dice_disc") == pytest.approx(0.115)
