@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,12 +11,15 @@ from scripts.datalist import Item, make_datalist
 from scripts.entry import CUP, DISC
 from scripts.phantoms import is_phantom
 from scripts.sources import AUTO, read_source
-from shared.data.splits import choose_split
+from shared.data.splits import HELD_OUT, SPLIT_FILE, choose_split, load_split
 from shared.errors import ConfigError, DataError
+
+logger = logging.getLogger(__name__)
 
 ReaderMasks = dict[str, dict[str, dict[str, str]]]
 FEWEST_READERS = 2
 PHANTOM_SET = "phantoms"
+CUT_FROM_ANOTHER = {"rim_one_dl": "rim_one_r3"}  # of r1, r2 and r3; readers are there for r3 alone
 
 
 def gather(
@@ -30,7 +35,8 @@ def gather(
 
     Of the model's own data set the part ``split``; of every other one all photographs, whatever part its source has
     them in: the model was trained on none. Photographs that it was trained on are refused in all of them
-    (`shared.data.splits.check_unseen`).
+    (`shared.data.splits.check_unseen`). Sources of which one is cut out of the other's photographs share eyes under
+    other names and files; where the model was trained on one of them, or both are scored, the log warns.
 
     Args:
         datalist: of the model's own data set, as `make_datalist` made it.
@@ -61,6 +67,8 @@ def gather(
         chosen = choose_split(datalist={"test": together}, split="test", ckpt_path=ckpt_path, owner="person")
         about = {"data_set": other, "phantom": is_phantom(Path(folder))}
         items += [dict(item) | about for item in chosen]
+    scored = {str(item["source"]) for item in items if not item["phantom"]}
+    _warn_of_shared_eyes(scored, _trained_on(Path(ckpt_path)))
     if CUP in classes and not any(item[CUP] for item in items):
         raise DataError(
             f"no photograph of {', '.join(dict.fromkeys(item['data_set'] for item in items))} has a mask of its cup",
@@ -93,6 +101,26 @@ def reader_masks(
             if len(experts) >= FEWEST_READERS:
                 masks[str(entry.image)] = experts
     return masks
+
+
+def _trained_on(ckpt_path: Path) -> set[str]:
+    """Sources of the real photographs that the model was trained on, as far as the files beside its weights tell."""
+    split, about = ckpt_path.with_name(SPLIT_FILE), ckpt_path.with_name("model.json")
+    if not split.is_file() or (about.is_file() and json.loads(about.read_text()).get("phantom")):
+        return set()
+    parts = load_split(split).parts.items()
+    return {name.split("/")[0] for part, names in parts if part not in HELD_OUT for name in names}
+
+
+def _warn_of_shared_eyes(scored: set[str], trained: set[str]) -> None:
+    for cut, whole in CUT_FROM_ANOTHER.items():
+        if {cut, whole} <= scored | trained and {cut, whole} & scored:
+            logger.warning(
+                "%s is cut out of photographs of %s, r1 and r2 under other names, and both are scored or were trained "
+                "on: they share eyes, and results on eyes that the model was trained on are too good",
+                cut,
+                whole,
+            )
 
 
 def _check_named(data_sets: object) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.entry import CUP, DISC, Entry
-from scripts.masks import read_label, read_view, view_size
+from scripts.masks import OddWidth, read_label, read_view, view_size
 from scripts.phantoms import is_phantom
 from scripts.sources import AUTO, choose_source, read_source
 from shared.doctor import ERROR, NOTE, WARNING, Diagnosis, Picture, Sample, Table
@@ -90,7 +90,8 @@ def _check(entry: Entry, diagnosis: Diagnosis, *, quick: bool) -> bool:
         if not quick:
             read_view(entry.image, stereo=entry.stereo)
     except DataError as error:
-        kind = "stereo photograph of odd width" if "even width" in error.expected else "photograph that cannot be read"
+        odd = isinstance(error, OddWidth)
+        kind = "stereo photograph of odd width" if odd else "photograph that cannot be read"
         diagnosis.add(ERROR, kind, error.received, entry.name, fix=error.fix, pictures=[Picture(entry.image)])
         return False
     if quick:

@@ -19,6 +19,13 @@ SOFT_TOLERANCE = 2
 THREE_OF_FOUR = 189
 REFUGE_LEVELS = (0, 128, 255)  # cup, rim, background
 JPEG_MIDDLE, JPEG_TOLERANCE = 128, 40
+MOST_OF_VIEW = 0.5
+MOST_OF_CROP = 0.8  # an ellipse fills 0.785 of the rectangle around it, drawn in pixels a little more
+CROP = "crop"
+
+
+class OddWidth(DataError):
+    """A stereo photograph that cannot be two views equally wide."""
 
 
 def _binary(grey_HW: NDArray[np.uint8], kind: str, path: Path) -> NDArray[np.bool_]:
@@ -50,14 +57,15 @@ def _jpeg(grey_HW: NDArray[np.uint8], kind: str, path: Path) -> NDArray[np.bool_
 
 
 Rule = Callable[[NDArray[np.uint8], str, Path], NDArray[np.bool_]]
-RULES: dict[str, Rule] = {"binary": _binary, "soft": _soft, "refuge": _refuge, "jpeg": _jpeg}
+RULES: dict[str, Rule] = {"binary": _binary, CROP: _binary, "soft": _soft, "refuge": _refuge, "jpeg": _jpeg}
 
 
 def read_view(path: str | Path, *, stereo: bool) -> Photograph:
     """Decode a photograph; of a stereo one its left half.
 
     Raises:
-        DataError: it cannot be read, or is a stereo photograph of odd width.
+        DataError: it cannot be read.
+        OddWidth: it is a stereo photograph of odd width.
     """
     photograph = read_photograph(path)
     if not stereo:
@@ -70,13 +78,14 @@ def view_size(path: str | Path, *, stereo: bool) -> tuple[int, int]:
     """(height, width) of what `read_view` gives, from the header.
 
     Raises:
-        DataError: it cannot be read, or is a stereo photograph of odd width.
+        DataError: it cannot be read.
+        OddWidth: it is a stereo photograph of odd width.
     """
     height, width = photograph_size(path)
     if not stereo:
         return height, width
     if width % 2:
-        raise DataError(
+        raise OddWidth(
             f"the stereo photograph {path} is {width}x{height} (width x height)",
             expected="an even width: two views side by side, equally wide",
             fix="get the file again, uncropped; of single views give another `source`",
@@ -87,13 +96,18 @@ def view_size(path: str | Path, *, stereo: bool) -> tuple[int, int]:
 def read_label(path: str | Path, *, kind: str, rule: str, size: tuple[int, int], stereo: bool) -> NDArray[np.bool_]:
     """The disc or cup, bool [H,W] at the view's size.
 
+    A disc that covers all four corners of the view, or more of it than `MOST_OF_VIEW` (of a picture cut out around the
+    disc, rule "crop", than `MOST_OF_CROP`), is refused: files that are saved with black and white the other way round
+    look so.
+
     Args:
         kind: "disc" or "cup".
-        rule: of `RULES`.
+        rule: of `RULES`. "crop" is "binary" for pictures cut out around the disc.
         size: (height, width) of the view. stereo: the mask may be of both views, of which it then is the left.
 
     Raises:
-        DataError: it cannot be read, has another size or other values, or is a disc without a single pixel.
+        DataError: it cannot be read, has another size or other values, or is a disc without a single pixel or as large
+            as no disc is.
     """
     path = Path(path)
     mask_HW = RULES[rule](_grey(path), kind, path)
@@ -110,7 +124,19 @@ def read_label(path: str | Path, *, kind: str, rule: str, size: tuple[int, int],
         raise DataError(
             f"the disc mask {path} is empty", expected="a disc: every eye has one", fix="take the photograph out"
         )
+    if kind == DISC:
+        _check_extent(mask_HW, MOST_OF_CROP if rule == CROP else MOST_OF_VIEW, path)
     return mask_HW
+
+
+def _check_extent(disc_HW: NDArray[np.bool_], most: float, path: Path) -> None:
+    share, corners = float(disc_HW.mean()), bool(disc_HW[[0, 0, -1, -1], [0, -1, 0, -1]].all())
+    if corners or share > most:
+        raise DataError(
+            f"the disc mask {path} covers {share:.1%} of the view{' with all four corners' * corners}",
+            expected=f"a disc: at most {most:.0%} of the view, and not its corners",
+            fix="if black and white are the other way round in the file, invert it; else take the photograph out",
+        )
 
 
 def _grey(path: Path) -> NDArray[np.uint8]:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from scripts.entry import CUP, DISC, Entry, Found, Mask, folder_like, pair, pictures
+from scripts.masks import CROP
 
 IMAGES, SEGMENTATIONS = "RIM-ONE_DL_images", "RIM-ONE_DL_reference_segmentations"
 PARTITIONS = ("partitioned_randomly", "partitioned_by_hospital")
@@ -38,7 +39,7 @@ def find(root: Path) -> Found:
                     name=path.stem,
                     image=path,
                     masks={},
-                    rule="binary",
+                    rule=CROP,
                     person=person[1] if person else path.stem,
                     laterality={"l": "left", "r": "right"}[person[2].lower()] if person else "",
                     diagnosis=next((part for part in parts if part in ("normal", "glaucoma")), ""),

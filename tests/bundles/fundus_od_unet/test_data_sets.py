@@ -56,6 +56,29 @@ def test_photographs_that_were_trained_on_are_refused_wherever_they_lie(own, ckp
         gather(moved, **arguments)
 
 
+def test_eyes_of_a_source_that_is_cut_from_another_are_warned_of(own, ckpt, layouts, caplog):
+    """Also where the weights' split alone tells what they were trained on; phantoms share no eye with anyone."""
+    from pathlib import Path
+
+    from scripts.data_sets import gather
+    from scripts.datalist import make_datalist
+
+    words = "rim_one_dl is cut out of photographs of rim_one_r3"
+    arguments = {"split": "test", "ckpt_path": ckpt, "dataset_dir": layouts["rim_one_r3"]}
+    gather(own, **arguments, data_sets={"REFUGE": str(layouts["refuge"])})
+    assert words not in caplog.text
+    gather(own, **arguments, data_sets={"cut": str(layouts["rim_one_dl"])})
+    assert words in caplog.text
+    caplog.clear()
+    cut = make_datalist(layouts["rim_one_dl"])
+    gather(cut, **arguments | {"dataset_dir": layouts["rim_one_dl"]})
+    assert words in caplog.text
+    caplog.clear()
+    Path(ckpt).with_name("model.json").write_text('{"phantom": true}')
+    gather(cut, **arguments | {"dataset_dir": layouts["rim_one_dl"]})
+    assert words not in caplog.text
+
+
 def test_a_name_is_given_once_and_folders_must_be_known(own, ckpt, layouts, tmp_path):
     from scripts.data_sets import gather, reader_masks
 

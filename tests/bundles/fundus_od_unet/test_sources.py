@@ -163,7 +163,9 @@ def test_a_photograph_without_mask_and_one_given_twice(layouts: dict[str, Path])
 
 def test_a_stereo_photograph_of_odd_width(layouts: dict[str, Path]) -> None:
     photograph(next(layouts["rim_one_r3"].rglob("N-1-L.jpg")), width=2 * WIDTH - 1)
-    with pytest.raises(DataError, match=r"N-1-L.jpg is 119x40[\s\S]*an even width"):
+    from scripts.masks import OddWidth
+
+    with pytest.raises(OddWidth, match=r"N-1-L.jpg is 119x40[\s\S]*an even width"):
         datalist(layouts["rim_one_r3"])
 
 
@@ -191,6 +193,30 @@ def test_an_empty_disc_one_of_another_size_and_a_grey_one(layouts: dict[str, Pat
         label(item)
     save(np.full((HEIGHT, WIDTH), 120, np.uint8), Path(item["disc"]))
     with pytest.raises(DataError, match=r"neither black nor white on 100"):
+        label(item)
+
+
+@pytest.mark.parametrize("source", ["rim_one_r3", "rim_one_dl", "drions", "idrid_disc"])
+def test_black_and_white_the_other_way_round(layouts: dict[str, Path], source: str) -> None:
+    item = datalist(layouts[source])["training"][0]
+    assert label(item).mean() < 0.25
+    save(black_and_white(~ellipse(12)), Path(item["disc"]))
+    with pytest.raises(DataError, match=r"covers 81.\d% of the view with all four corners[\s\S]*invert it"):
+        label(item)
+
+
+@pytest.mark.parametrize(("source", "most"), [("drions", "50%"), ("rim_one_dl", "80%")])
+def test_a_disc_larger_than_discs_are(layouts: dict[str, Path], source: str, most: str) -> None:
+    """A picture cut out around the disc may show an ellipse that touches all its borders, and no more."""
+    item = datalist(layouts[source])["training"][0]
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    filling = np.hypot((y - 19.5) / 20, (x - 29.5) / 30) <= 1
+    save(black_and_white(filling), Path(item["disc"]))
+    if source == "rim_one_dl":
+        assert label(item).mean() == filling.mean() > 0.78
+        filling[1:-1, 1:-1] = True
+        save(black_and_white(filling), Path(item["disc"]))
+    with pytest.raises(DataError, match=rf"of the view\n[\s\S]*at most {most}"):
         label(item)
 
 
