@@ -28,8 +28,8 @@ def laterality(*, stem: str, known: str = "", disc: Disc | None = None, field: F
     1. What the data set says. 2. The file's name: one of `WORDS` (in either case) or `CAPITALS` as a word of its own,
     such as ``anna-OS_2``; digits are no end of a word, so that ``P001L`` tells nothing, and neither do two words that
     contradict. 3. The disc's side: nasal to the middle of the field, right of it in a right eye. It tells nothing
-    unless the field shows the posterior pole (at least four disc diameters wide) and the disc's centre is more than one disc
-    diameter off its middle; it is wrong for a field that is not centred near the macula.
+    unless the field shows the posterior pole (at least four disc diameters wide) and the disc's centre is more than one
+    disc diameter off its middle; it is wrong for a field that is not centred near the macula.
 
     Args:
         stem: of the photograph's file.
