@@ -29,26 +29,31 @@ class Photograph(NamedTuple):
     full_size: tuple[int, int]
 
 
-def read_photograph(path: str | Path, *, at_least: tuple[float, float] | None = None) -> Photograph:
-    """Decode a photograph, upright (EXIF orientation applied).
+def read_photograph(
+    path: str | Path, *, at_least: tuple[float, float] | None = None, upright: bool = True
+) -> Photograph:
+    """Decode a photograph, upright (EXIF orientation applied) or as its pixels are stored.
 
     Args:
         path: a file of one of `SUFFIXES`' kinds. Grey, palette, alpha, CMYK and 16-bit pictures are converted to RGB;
             each kind of conversion is logged once per process.
         at_least: (height, width) that is enough. A JPEG is then decoded at the smallest of the scales 1, 1/2, 1/4, 1/8
             that is no smaller, which costs a fraction of the time; other formats are decoded in full.
+        upright: apply the EXIF orientation. Not where labels were drawn on the stored pixels.
 
     Raises:
         DataError: for a missing, empty, truncated, corrupt or unknown file, or more than `MAX_PIXELS` pixels.
     """
-    return decode_photograph(read_bytes(path), at_least=at_least, name=path)
+    return decode_photograph(read_bytes(path), at_least=at_least, upright=upright, name=path)
 
 
-def decode_photograph(content: bytes, *, at_least: tuple[float, float] | None = None, name: str | Path) -> Photograph:
+def decode_photograph(
+    content: bytes, *, at_least: tuple[float, float] | None = None, upright: bool = True, name: str | Path
+) -> Photograph:
     """As `read_photograph`, from a file's content; ``name`` is what messages call it."""
     try:
         with Image.open(io.BytesIO(content)) as image:
-            turned = image.getexif().get(ORIENTATION, 1) >= 5
+            turned = upright and orientation_of(image) >= 5
             width, height = image.size
             full_size = (width, height) if turned else (height, width)
             _check_pixels(width * height, name)
@@ -56,20 +61,25 @@ def decode_photograph(content: bytes, *, at_least: tuple[float, float] | None = 
                 wanted = at_least if turned else at_least[::-1]
                 image.draft(None, (max(1, int(np.ceil(wanted[0]))), max(1, int(np.ceil(wanted[1])))))
             image.load()
-            upright = ImageOps.exif_transpose(image)
-            return Photograph(_to_rgb(upright, name), full_size)
+            shown = ImageOps.exif_transpose(image) if upright else image
+            return Photograph(_to_rgb(shown, name), full_size)
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise _unreadable(error, name) from error
 
 
-def photograph_size(path: str | Path) -> tuple[int, int]:
-    """(height, width) of the upright photograph from its header, without decoding it."""
+def photograph_size(path: str | Path, *, upright: bool = True) -> tuple[int, int]:
+    """(height, width) of the photograph, upright or as stored, from its header, without decoding it."""
     try:
         with Image.open(path) as image:
             width, height = image.size
-            return (width, height) if image.getexif().get(ORIENTATION, 1) >= 5 else (height, width)
+            return (width, height) if upright and orientation_of(image) >= 5 else (height, width)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise _unreadable(error, path) from error
+
+
+def orientation_of(image: Image.Image) -> int:
+    """EXIF orientation of an opened picture: 1 as stored, 2 to 4 mirrored or upside down, 5 to 8 sides exchanged."""
+    return int(image.getexif().get(ORIENTATION, 1))
 
 
 def read_mask(

@@ -22,7 +22,7 @@ from scripts.head_box import check_box
 from scripts.layout import BACKGROUND, BOX_TASK, LISTS, NUM_BREEDS, PET, SPECIES
 from scripts.pets import IMAGE_SUFFIXES, Entry, find_root, read_pets
 from scripts.trimap import pet_mask, read_trimap
-from shared.data.photograph import read_photograph
+from shared.data.photograph import orientation_of, read_photograph
 from shared.doctor import ERROR, NOTE, WARNING, Diagnosis, Picture, Sample, Table
 from shared.doctor.training import stop_at_errors
 from shared.errors import DataError
@@ -83,7 +83,7 @@ def _check_entry(entry: Entry, diagnosis: Diagnosis, *, quick: bool) -> None:
     pictures = [Picture(entry.image, drawn=partial(draw_labels, entry))]
     try:
         with Image.open(entry.image) as image:
-            kind, mode, (width, height) = image.format, image.mode, image.size
+            kind, mode, (width, height), orientation = image.format, image.mode, image.size, orientation_of(image)
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         fix = "copy the file again, or take it out of the lists"
         diagnosis.add(ERROR, "image that cannot be read", str(error), entry.name, fix=fix)
@@ -93,6 +93,9 @@ def _check_entry(entry: Entry, diagnosis: Diagnosis, *, quick: bool) -> None:
         diagnosis.add(NOTE, "another format inside", f"a {kind} called {entry.image.suffix}", entry.name)
     if mode != "RGB":
         diagnosis.add(NOTE, "image that is not RGB", f"mode {mode}, converted", entry.name, pictures=pictures)
+    if orientation != 1:
+        message = f"EXIF orientation {orientation} is left alone: its labels were drawn on the pixels as stored"
+        diagnosis.add(NOTE, "image stored turned", message, entry.name, pictures=pictures)
     try:
         if entry.box:
             check_box(entry.box, size=(height, width), path=f"{entry.name}.xml")
@@ -105,7 +108,7 @@ def _check_entry(entry: Entry, diagnosis: Diagnosis, *, quick: bool) -> None:
                         fix="restore the trimap",
                     )
             return
-        read_photograph(entry.image)
+        read_photograph(entry.image, upright=False)
         trimap_HW = read_trimap(entry.trimap, size=(height, width))
     except DataError as error:
         diagnosis.add(ERROR, "file that the loader refuses", error.received, entry.name, fix=error.fix)
@@ -130,7 +133,7 @@ def draw_labels(entry: Entry) -> NDArray[np.uint8]:
     Raises:
         DataError: a file cannot be read.
     """
-    image_HW3 = read_photograph(entry.image).pixels_HW3.copy()
+    image_HW3 = read_photograph(entry.image, upright=False).pixels_HW3.copy()
     pet_HW = pet_mask(read_trimap(entry.trimap, size=image_HW3.shape[:2]), border="pet").pet
     image_HW3[pet_HW] = image_HW3[pet_HW] // 2 + np.array((0, 110, 0), np.uint8)
     if entry.box:

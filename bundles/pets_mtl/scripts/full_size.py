@@ -26,7 +26,7 @@ class LoadPetMasksd(Transform):
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
         sample = dict(data)
         if data.get("mask_paths"):
-            size = photograph_size(str(data.get("path", data["image"])))
+            size = photograph_size(str(data.get("path", data["image"])), upright=False)
             mask = pet_mask(read_trimap(data["mask_paths"][0], size=size), border=data["border"])
             sample["photograph_masks"] = torch.from_numpy(mask.pet[None].astype(np.uint8))
             sample["photograph_counted"] = torch.from_numpy(mask.counted[None].astype(np.uint8))

@@ -29,6 +29,9 @@ class LoadPetd(Transform):
     [1,H,W] (0 on an ignored border), ``grades`` int64 [G], ``labelled`` bool [T], ``box`` float32 [4] (left, top,
     right, bottom as shares of width and height; zeros where there is none) and ``has_box`` bool, 0-d.
 
+    An item of the data lists (with ``labelled``) is read as its pixels are stored, for on these the trimap and the box
+    were drawn; any other one upright, its EXIF orientation applied.
+
     A trimap without a pixel of pet, though every image shows one, is no label: ``labelled`` is false for the mask,
     which is said once.
 
@@ -45,7 +48,7 @@ class LoadPetd(Transform):
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
         path = str(data["image"])
         height, width = self.image_size
-        photograph = read_photograph(path, at_least=(height, width))
+        photograph = read_photograph(path, at_least=(height, width), upright="labelled" not in data)
         resized = Image.fromarray(photograph.pixels_HW3).resize((width, height), Image.Resampling.BILINEAR)
         size_2 = torch.tensor(photograph.full_size)
         sample = dict(data) | {

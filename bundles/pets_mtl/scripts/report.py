@@ -151,7 +151,7 @@ class PetReport(EvaluationReport):
                 draw_gallery(pieces, file, title=title, phantom=self.phantom)
 
     def _piece(self, outcome: Outcome, known: Mapping[str, float]) -> Piece:
-        whole = read_photograph(outcome.path, at_least=(SHOWN_PX, SHOWN_PX))
+        whole = read_photograph(outcome.path, at_least=(SHOWN_PX, SHOWN_PX), upright=False)
         size = fitted_size((whole.pixels_HW3.shape[0], whole.pixels_HW3.shape[1]), SHOWN_PX)
         scale = np.array([size[1] / whole.full_size[1], size[0] / whole.full_size[0]] * 2)
         boxes = [None if box_4 is None else box_4 * scale for box_4 in (outcome.true_box_4, outcome.box_4)]

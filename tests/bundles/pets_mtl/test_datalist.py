@@ -184,6 +184,37 @@ def test_a_box_outside_the_image_that_its_file_does_not_tell(pets: Path) -> None
         load(item)
 
 
+@pytest.mark.parametrize("orientation", [2, 6])
+def test_labelled_images_are_read_as_stored_like_their_labels(pets: Path, orientation: int) -> None:
+    from scripts.doctor import draw_labels, examine
+    from scripts.full_size import LoadPetMasksd
+    from scripts.pets import read_pets
+
+    item = next(i for part in lists(pets, tasks=[PET, SPECIES, BOX]).values() for i in part if i["head_box"])
+    file = Path(item["image"])
+    with Image.open(file) as image:
+        stored = image.convert("RGB")
+    assert stored.width != stored.height
+    stored.save(file, "JPEG", quality=95)
+    entry = next(entry for entry in read_pets(pets).entries if entry.image == file)
+    plain, drawn = load(item), draw_labels(entry)
+    exif = Image.Exif()
+    exif[274] = orientation
+    stored.save(file, "JPEG", quality=95, exif=exif)
+    turned = load(item)
+    assert all(torch.equal(turned[key], plain[key]) for key in ("image", "masks", "box", "photo_size"))
+    assert LoadPetMasksd()(item)["photograph_masks"].shape[1:] == (stored.height, stored.width)
+    assert np.array_equal(draw_labels(entry), drawn)
+    alone = load({"image": item["image"]})
+    assert not torch.equal(alone["image"], plain["image"])
+    size = (stored.width, stored.height) if orientation == 6 else (stored.height, stored.width)
+    assert tuple(alone["photo_size"].tolist()) == size
+    for quick in (False, True):
+        (finding,) = [found for found in examine(pets, quick=quick).findings if found.kind == "image stored turned"]
+        assert (finding.severity, finding.subjects) == ("note", (item["name"],))
+        assert f"EXIF orientation {orientation}" in finding.message
+
+
 def test_a_cached_sample_is_the_same_and_another_border_is_another_sample(phantom_pets: Path, tmp_path: Path) -> None:
     from monai.transforms import Compose
     from scripts.load import LoadPetd
