@@ -6,6 +6,7 @@ Dimensions: N images, H W rows and columns.
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,7 +46,8 @@ def convert_hdf5(source: str | Path, target: str | Path, *, positive: str = "dog
     """Write the images (PNG, without loss), masks, boxes and lists in the official layout.
 
     The form has no breeds and no borders: breeds are 0 (unknown), trimaps have the values 1 and 2 only. ``train`` and
-    ``val`` become trainval.txt, ``test`` test.txt. Boxes without area are left out.
+    ``val`` become trainval.txt, ``test`` test.txt. Boxes without area are left out. ``target`` appears when all is
+    written: what fails leaves nothing behind.
 
     Args:
         source: see `EXPECTED`.
@@ -62,12 +64,20 @@ def convert_hdf5(source: str | Path, target: str | Path, *, positive: str = "dog
     """
     if positive not in SPECIES:
         raise ConfigError(f"positive {positive!r}", expected=" or ".join(SPECIES), fix="correct `positive`")
-    target = Path(target)
+    target = Path(target).resolve()
     if target.exists() and any(target.iterdir()):
         raise DataError(f"{target} is not empty", expected="a new folder", fix="choose another one")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.building-", dir=target.parent) as building:
+        number = _write(Path(source), Path(building) / "pets", positive=positive)
+        (Path(building) / "pets").replace(target)
+    return number
+
+
+def _write(source: Path, target: Path, *, positive: str) -> int:
     annotations = target / "annotations"
     lines: dict[str, list[str]] = {"trainval": [], "test": []}
-    for part, folder in _parts(Path(source)).items():
+    for part, folder in _parts(source).items():
         for place in (target / "images", annotations / "trimaps", annotations / "xmls"):
             place.mkdir(parents=True, exist_ok=True)
         for number, sample in enumerate(read_hdf5(folder)):

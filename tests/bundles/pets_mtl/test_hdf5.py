@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ import pytest
 from PIL import Image
 
 from shared.errors import ConfigError, DataError
+from tests.support.bundle import REPOSITORY
 
 pytestmark = pytest.mark.usefixtures("pets_scripts")
 
 NUMBER, SIDE = 5, 16
+PAGE = REPOSITORY / "bundles" / "pets_mtl" / "docs" / "README.md"
 
 
 def content(seed: int) -> dict[str, np.ndarray]:
@@ -116,6 +119,31 @@ def test_files_that_are_not_as_expected(tmp_path: Path, what: str, said: str) ->
     damage(tmp_path / "old", what)
     with pytest.raises(DataError, match=said):
         convert(tmp_path / "old", tmp_path / "new")
+    assert {path.name for path in tmp_path.iterdir()} == {"old"}
+
+
+def test_after_a_failure_midway_the_same_folder_can_be_written(tmp_path: Path) -> None:
+    write(tmp_path / "old" / "train")
+    write(tmp_path / "old" / "val")
+    (tmp_path / "old" / "val" / "masks.h5").rename(tmp_path / "masks.h5")
+    (tmp_path / "new").mkdir()
+    with pytest.raises(DataError, match="there is no such file"):
+        convert(tmp_path / "old", tmp_path / "new")
+    assert list((tmp_path / "new").iterdir()) == []
+    (tmp_path / "masks.h5").rename(tmp_path / "old" / "val" / "masks.h5")
+    assert convert(tmp_path / "old", tmp_path / "new") == 2 * NUMBER
+    assert {path.name for path in tmp_path.iterdir()} == {"old", "new"}
+    (tmp_path / "plain").mkdir()
+    assert (tmp_path / "new").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_the_documented_line_converts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = re.search(r"^PYTHONPATH=bundles/pets_mtl python -c \"(.*)\"$", PAGE.read_text(), flags=re.M)
+    assert line is not None
+    write(tmp_path / "old" / "train")
+    monkeypatch.chdir(tmp_path)
+    exec(line[1], {})
+    assert len(list((tmp_path / "new" / "images").iterdir())) == NUMBER
 
 
 @pytest.mark.parametrize(
