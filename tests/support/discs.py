@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,11 @@ def save(array: NDArray, path: Path) -> Path:
 
 
 def photograph(path: Path, *, width: int = WIDTH, tone: int = 120) -> Path:
-    """A photograph whose left half has ``tone`` and whose right half is black."""
+    """A photograph whose left half has ``tone`` and whose right half is black, with dark grey blocks by its name."""
     pixels = np.zeros((HEIGHT, width, 3), np.uint8)
+    for place in range(15):
+        top, left = 8 * (place % 5), width - 8 * (1 + place // 5)
+        pixels[top : top + 8, left : left + 8] = 60 * (zlib.crc32(path.stem.encode()) >> place & 1)
     pixels[:, : width // 2] = tone
     return save(pixels, path)
 

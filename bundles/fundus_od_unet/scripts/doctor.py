@@ -16,6 +16,7 @@ from scripts.entry import CUP, DISC, Entry
 from scripts.masks import OddWidth, read_label, read_view, view_size
 from scripts.phantoms import is_phantom
 from scripts.sources import AUTO, choose_source, read_source
+from scripts.twins import twins
 from shared.doctor import ERROR, NOTE, WARNING, Diagnosis, Picture, Sample, Table
 from shared.doctor.training import stop_at_errors
 from shared.draw.overlay import paint_masks
@@ -58,6 +59,7 @@ def examine(
     _check_readers(found.entries, diagnosis)
     bar = progress_bar(found.entries, desc="photographs", unit="photo", disable=len(found.entries) < 100)
     sound = [entry for entry in bar if _check(entry, diagnosis, quick=quick)]
+    _check_twins(found.entries if quick else sound, diagnosis)
     _add_tables(name, found.entries, diagnosis)
     for place in np.unique(np.linspace(0, len(sound) - 1, min(SAMPLES, len(sound))).astype(int)):
         diagnosis.samples.append(Sample(sound[place].name, _picture(sound[place])))
@@ -137,6 +139,18 @@ def _check_readers(entries: list[Entry], diagnosis: Diagnosis) -> None:
         if count < len(entries):
             message = f"{reader} has outlined the disc of {count} of {len(entries)} photographs and cannot be chosen"
             diagnosis.add(WARNING, "reader who left some out", message, fix="add the masks, or choose another --reader")
+
+
+def _check_twins(entries: list[Entry], diagnosis: Diagnosis) -> None:
+    """One photograph under several names may be trained on under one and tested on under another."""
+    for members in twins(entries, quick=diagnosis.quick):
+        sets = sorted({entry.subset for entry in members if entry.subset})
+        where = f" (in {', '.join(sets)})" if len(sets) > 1 else ""
+        message = f"one photograph under {len(members)} names{where}: a split may put it on both sides"
+        pictures = [] if diagnosis.quick else [_picture(entry) for entry in members]
+        names = [entry.name for entry in members]
+        fix = "take all but one out"
+        diagnosis.add(WARNING, "photograph under several names", message, *names, fix=fix, pictures=pictures)
 
 
 def _picture(entry: Entry, reader: str = "") -> Picture:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from shared.doctor import ERROR, NOTE, WARNING, Diagnosis, format_diagnosis, write_diagnosis
 from tests.support.discs import HEIGHT, WIDTH, black_and_white, ellipse, photograph, save
+from tests.support.fundus import draw_fundus
 
 pytestmark = pytest.mark.usefixtures("fundus_scripts")
 
@@ -84,6 +87,34 @@ def test_quick_decodes_nothing_but_headers(layouts: dict[str, Path]) -> None:
     photograph(next(root.rglob("N-1-L.jpg")), width=2 * WIDTH - 1)
     assert kinds(examine(root, quick=True), ERROR) == {"stereo photograph of odd width": 1}
     assert kinds(examine(root), ERROR) == {"stereo photograph of odd width": 1, "unusable mask": 1}
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_one_file_under_two_names(layouts: dict[str, Path], quick: bool) -> None:
+    root = layouts["rim_one_r3"]
+    shutil.copy(next(root.rglob("N-1-L.jpg")), next(root.rglob("G-4-R.jpg")))
+    diagnosis = examine(root, quick=quick)
+    assert kinds(diagnosis, WARNING) == {"photograph under several names": 1}
+    assert sorted(diagnosis.of(WARNING)[0].subjects) == ["G-4-R", "N-1-L"]
+    assert diagnosis.exit_status == 0
+
+
+def test_one_photograph_in_another_size_and_quality(tmp_path: Path) -> None:
+    """Of four drawn eyes, one saved again smaller; quick does not decode and does not see it."""
+    for number in range(1, 5):
+        pixels = draw_fundus(480, 640, seed=number)
+        folder = tmp_path / "images"
+        save(pixels, folder / f"image_{number:03d}.png")
+        y, x = np.mgrid[:480, :640]
+        save(black_and_white(np.hypot(y - 240, x - 320) <= 40), tmp_path / "masks" / f"image_{number:03d}.png")
+    again = Image.open(folder / "image_002.png").resize((512, 384))
+    again.save(folder / "image_005.jpg", quality=80)
+    y, x = np.mgrid[:384, :512]
+    save(black_and_white(np.hypot(y - 192, x - 256) <= 32), tmp_path / "masks" / "image_005.png")
+    diagnosis = examine(tmp_path, source="drions")
+    assert kinds(diagnosis, WARNING) == {"photograph under several names": 1}
+    assert diagnosis.of(WARNING)[0].subjects == ("image_002", "image_005")
+    assert not examine(tmp_path, source="drions", quick=True).of(WARNING)
 
 
 def test_a_folder_of_no_source(tmp_path: Path) -> None:
