@@ -13,7 +13,7 @@ from scripts.laterality import UNKNOWN, Laterality
 from scripts.rim import quadrants, rim_profile, vertical_ratio
 from scripts.segmented import Segmented
 from shared.data.field_of_view import FieldOfView
-from shared.report.findings import Disc, find_disc, touches_border
+from shared.report.findings import Disc, find_disc, largest_component, touches_border
 from shared.report.names import absolute
 
 LEFT_VIEW, WHOLE = "left of two", "whole"
@@ -34,14 +34,17 @@ def describe_disc(
 
     Returns:
         ``photograph`` (absolute path), ``view``, ``height`` and ``width`` of the view, ``disc`` (``found``,
-        ``centre_x``, ``centre_y``, ``diameter_px`` of the circle of equal area, ``area_px``, ``touches_border`` of the
-        picture, ``touches_field_edge``, ``removed_px`` of smaller components), where the cup is a class ``cup``
+        ``centre_x``, ``centre_y``, ``diameter_px`` of the circle of equal area, these of the largest component;
+        ``area_px`` of all that was kept (where that is more than one component, a remark says so),
+        ``touches_border`` of the picture, ``touches_field_edge``, ``removed_px`` of smaller components), where the cup
+        is a class ``cup``
         (``found``, ``area_px``, ``removed_px``), ``vertical_cup_to_disc`` and ``rim`` (``angle_degrees``, ``width_px``
         and ``quadrant_px``, see `scripts.rim`), ``eye`` (``eye``, ``told_by``), and ``remarks``: sentences of what to
         mind.
     """
     disc_HW = found.masks[DISC]
-    disc = find_disc(disc_HW)
+    main_HW = largest_component(disc_HW)
+    disc = find_disc(main_HW)
     findings: dict[str, Any] = {
         "photograph": absolute(path),
         "view": LEFT_VIEW if stereo else WHOLE,
@@ -66,7 +69,8 @@ def describe_disc(
             "width_px": profile.width_A,
             "quadrant_px": {name: round(width, 1) for name, width in quadrants(profile, eye=eye.eye).items()},
         }  # fmt: skip
-    return findings | {"remarks": _remarks(findings)}
+    others = int(np.count_nonzero(disc_HW) - np.count_nonzero(main_HW))
+    return findings | {"remarks": _remarks(findings, others)}
 
 
 def touches_field_edge(mask_HW: NDArray[np.bool_], field: FieldOfView | None) -> bool | None:
@@ -115,7 +119,8 @@ def _disc(disc: Disc | None) -> dict[str, Any]:
     return {"found": disc is not None} | dict(zip(Disc._fields, values, strict=True))
 
 
-def _remarks(findings: Mapping[str, Any]) -> list[str]:
+def _remarks(findings: Mapping[str, Any], others: int) -> list[str]:
+    """``others``: pixels of the disc outside its largest component, kept."""
     remarks = []
     if not findings["disc"]["found"]:
         remarks.append("no disc was found")
@@ -124,6 +129,11 @@ def _remarks(findings: Mapping[str, Any]) -> list[str]:
     elif findings["disc"]["touches_field_edge"]:
         remarks.append(
             "the disc reaches the edge of the field of view: its diameter, area and rim may not be the whole's"
+        )
+    if others:
+        remarks.append(
+            f"all components of the disc were kept ({others} pixels outside the largest): area, cup-to-disc ratio and "
+            "rim are of all of them, centre and diameter of the largest"
         )
     if "cup" in findings and findings["disc"]["found"] and not findings["cup"]["found"]:
         remarks.append("no cup was found")

@@ -115,7 +115,13 @@ def test_the_largest_component_is_kept_and_said(item, tmp_path):
     assert found["disc"]["centre_x"] == 50
     assert "only the largest component of the disc was kept" in found["remarks"][0]
     found = writer(tmp_path / "all", ["disc"], keep_largest=False)(maps(scattered), item)
-    assert (found["disc"]["area_px"], found["remarks"]) == (scattered.sum(), [])
+    assert found["disc"]["area_px"] == scattered.sum()
+    assert (found["disc"]["centre_x"], found["disc"]["diameter_px"]) == (50, pytest.approx(60, abs=0.3))
+    assert len(found["remarks"]) == 1
+    assert f"({circle(100, 140, 6).sum()} pixels outside the largest)" in found["remarks"][0]
+    assert "centre and diameter of the largest" in found["remarks"][0]
+    whole = writer(tmp_path / "whole", ["disc"], keep_largest=False)(maps(circle(60, 50, 30)), item)
+    assert whole["remarks"] == []
 
 
 def test_of_a_stereo_photograph_the_left_view_is_read_and_said(item, tmp_path):
