@@ -36,6 +36,7 @@ from shared.report.files import safe_name
 from shared.study.notes import FEWEST_SEEDS
 
 BATCH_NORM = "; BatchNorm re-estimated"
+PROJECTED = "paths projected onto the plane: a run's own loss cannot be read off where its path ends"
 
 
 class Settings(NamedTuple):
@@ -163,8 +164,9 @@ def write_atlas(
     plane, surface = joint_surface(runs, losses=losses, settings=settings, file=folder / "joint.npz")
     phantom, words = comparison.phantom, plane.text + (BATCH_NORM if normalises(runs) else "")
     surface = surface._replace(title=titled(surface.title, phantom=phantom))
-    joint = draw_surface(surface, figures / f"{name}_joint.png", tracks=plane.paths, note=words)
-    page = write_page(surface, folder / "joint.html", tracks=plane.paths, note=words)
+    shown = f"{words}\n{PROJECTED}"
+    joint = draw_surface(surface, figures / f"{name}_joint.png", tracks=plane.paths, note=shown)
+    page = write_page(surface, folder / "joint.html", tracks=plane.paths, note=shown.replace("\n", "; "))
     planes = random_surfaces(runs, settings=settings, folder=folder)
     random = draw_atlas(planes, figures / f"{name}_planes.png", phantom=phantom)
 
@@ -180,8 +182,8 @@ def write_atlas(
         *(standing_table(table, part=own, measures=comparison.measures) for own in comparison.parts),
         f"![curves by epoch](figures/{measured.name})",
         f"## What each loss asks of a pixel\n\n![loss and gradient](figures/{asked.name})",
-        f"## One plane through all runs\n\nFirst seed of each; {words}. Paths are projected onto the plane: "
-        "a run's own loss cannot be read off where its path ends. All panels show the same points; "
+        f"## One plane through all runs\n\nFirst seed of each; {words}; {PROJECTED}. "
+        "All panels show the same points; "
         f"`{DICE_ERROR}` is the measure by which they are compared.\n\n![joint plane](figures/{joint.name})",
         f"## Random planes\n\n{settings.planes} planes of the same seeds through each run's last weights, "
         f"{settings.side} x {settings.side} points, {settings.images} training photographs"

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ from shared.errors import ConfigError, DataError
 from shared.observatory import load_surface, make_loss, open_run
 from shared.observatory.atlas import Settings, first_runs, some, write_atlas
 from shared.observatory.choice import trained_loss
+from shared.observatory.draw_surface import draw_surface
 from shared.observatory.metric import DICE_ERROR
+from shared.observatory.surface import Surface
 
 SETTINGS = Settings(side=3, planes=2, images=2)
 ROWS = {"Dice": {"loss_name": "dice"}, "focal, gamma 3": {"loss_name": "focal", "gamma": 3.0, "class_weights": [1, 2]}}
@@ -47,7 +50,14 @@ def study(run_folder: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def test_document_pictures_and_grids(study: Path, tmp_path: Path) -> None:
+def test_document_pictures_and_grids(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notes: dict[str, str] = {}
+
+    def noted(surface: Surface, path: Path, *, note: str, **rest: Any) -> Path:
+        notes[path.name] = note
+        return draw_surface(surface, path, note=note, **rest)
+
+    monkeypatch.setattr("shared.observatory.atlas.draw_surface", noted)
     written = write_atlas(
         study, title="Discs", note="A note.", command="the command", output_dir=tmp_path / "docs", losses=["dice"],
         settings=SETTINGS,
@@ -59,6 +69,8 @@ def test_document_pictures_and_grids(study: Path, tmp_path: Path) -> None:
         assert (tmp_path / "docs" / picture).read_bytes().startswith(b"\x89PNG")
     assert len(re.findall(r"!\[", text)) == 4
     assert all(path.is_file() for path in written)
+    assert "paths projected onto the plane" in (study / "atlas" / "joint.html").read_text()
+    assert "paths projected onto the plane" in notes["discs_joint.png"]
     joint = load_surface(study / "atlas" / "joint.npz")
     assert list(joint.names) == ["dice", DICE_ERROR]
     # Around each run its own loss, whose centre is that run's.
