@@ -121,7 +121,8 @@ class FinishRun:
             raise TrainingError(
                 f"no epoch could be scored: {self.labelled_by}",
                 expected="labelled validation images, by which the best epoch is chosen",
-                fix="raise --validation_fraction, or lower --val_interval if no validation was run",
+                fix="give validation more images (--validation_fraction, or --fractions where the bundle has that "
+                "key), or lower --val_interval if no validation was run",
             )
         self.load_best()
         self.report()

@@ -2,12 +2,17 @@
 
 import json
 import logging
+import re
 
 import pytest
 import torch
+from ignite.engine import Engine
 
+from shared.engines import History
+from shared.errors import TrainingError
 from shared.handlers import FinishMultiTask, read_thresholds
-from shared.handlers.finish import publish
+from shared.handlers.finish import FinishRun, publish
+from tests.support.bundle import REPOSITORY
 
 
 def make_run(folder, date):
@@ -39,6 +44,17 @@ def test_files_of_an_earlier_model_do_not_stay_beside_the_new_one(tmp_path):
     (second / "thresholds.json").unlink()
     publish(second, models, names=FinishMultiTask.published)
     assert not (models / "thresholds.json").exists()
+
+
+def test_a_run_without_any_score_is_told_keys_that_its_bundle_has(tmp_path):
+    parts = {"network": torch.nn.Identity(), "evaluator": Engine(lambda engine, batch: None), "provenance": {}}
+    finish = FinishRun(**parts, history=History(key="score"), output_dir=tmp_path, models_dir=None)
+    with pytest.raises(TrainingError, match="no epoch could be scored: no validation image has a label") as caught:
+        finish.finish(Engine(lambda engine, batch: None))
+    named = set(re.findall(r"--(\w+)", caught.value.fix))
+    for file in REPOSITORY.glob("bundles/*/configs/train.json"):
+        known = named & set(json.loads(file.read_text()))
+        assert known in ({"validation_fraction", "val_interval"}, {"fractions", "val_interval"})
 
 
 def test_absent_thresholds_are_logged(tmp_path, caplog):
