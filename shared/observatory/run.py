@@ -14,8 +14,9 @@ from torch import Tensor, nn
 import shared
 from shared.errors import ConfigError, DataError
 from shared.handlers.load import load_weights
+from shared.observatory.one_mask import PRED, MaskAsClasses
 from shared.observatory.plane import Weights
-from shared.observatory.snapshots import FOLDER, Snapshot, load_images, load_snapshots
+from shared.observatory.snapshots import FOLDER, Snapshot, load_images, load_snapshots, mask_channel
 from shared.workflow.enter import use_scripts_of
 
 REPOSITORY = Path(shared.__file__).resolve().parents[1]
@@ -77,7 +78,8 @@ def open_run(folder: str | Path, *, batch_size: int = 8, device: torch.device | 
 
     Raises:
         DataError: the folder has no configuration, snapshots or images.
-        ConfigError: the network's output is not one class map, or the bundle whose scripts define it is not here.
+        ConfigError: the network's output is neither one class map nor, with a mask chosen, mask logits; or the bundle
+            whose scripts define it is not here.
     """
     folder = Path(folder)
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -90,6 +92,12 @@ def open_run(folder: str | Path, *, batch_size: int = 8, device: torch.device | 
     if '"scripts.' in json.dumps(content.get("network_def")):
         use_scripts_of(str(find_bundle_of(folder)))
     network = ConfigParser(content).get_parsed_content("network_def").to(device).eval()
+    channel = mask_channel(folder)
+    if channel is not None:
+        network = MaskAsClasses(network, channel=channel).eval()
+        snapshots = [
+            Snapshot(epoch, {f"network.{name}": value for name, value in state.items()}) for epoch, state in snapshots
+        ]
     phantom = bool(facts_of(folder).get("phantom"))
     run = Run(folder, network, snapshots, batches, 0, phantom=phantom, config=content)
     run.show(snapshots[-1])
@@ -97,9 +105,13 @@ def open_run(folder: str | Path, *, batch_size: int = 8, device: torch.device | 
         output = network(batches[0][0])
     if not isinstance(output, Tensor) or output.dim() != 4 or output.shape[1] < 2:
         kind = f"{list(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
+        if isinstance(output, Mapping):
+            kind += f" of {', '.join(map(str, output))}"
         raise ConfigError(
             f"the network of {folder} returns {kind}",
             expected="logits [B,K,H,W] of two or more classes, which these losses take",
-            fix="call shared.observatory.compute_surface with a loss of your own for other outputs",
+            fix=f"of a network with mask logits `{PRED}` among several outputs train with the name of one `mask` and "
+            '"tasks": "@tasks" given to SnapshotSaver; for other outputs call shared.observatory.compute_surface with '
+            "a loss of your own",
         )
     return run._replace(num_classes=output.shape[1])

@@ -15,9 +15,10 @@ from shared.data.even import even_order
 from shared.errors import DataError
 from shared.files import save_tensors
 from shared.handlers.load import read_tensors
+from shared.observatory.one_mask import MaskPlace, find_mask
 from shared.workflow.processes import is_main_process
 
-FOLDER, IMAGES = "snapshots", "images.pt"
+FOLDER, IMAGES, MASK = "snapshots", "images.pt", "mask"
 OVERLAY = (
     '{"+train#handlers": [{"_target_": "shared.observatory.SnapshotSaver", "network": "@network", '
     '"dataset": "@train#dataset", "output_dir": "@output_dir"}]}'
@@ -44,6 +45,12 @@ class SnapshotSaver:
         output_dir: the run's folder.
         interval: epochs between snapshots.
         num_images: how many images are saved, evenly from the dataset.
+        mask: of a network of several tasks: name of the mask task to look at. Items then have ``masks`` [S,H,W] and
+            ``labelled`` [T] in place of ``label``; pixels that training does not count are background here.
+        tasks: of such a network, with ``name`` and ``kind``.
+
+    Raises:
+        ConfigError: no such mask task.
     """
 
     def __init__(
@@ -54,9 +61,12 @@ class SnapshotSaver:
         output_dir: str | Path,
         interval: int = 1,
         num_images: int = 16,
+        mask: str = "",
+        tasks: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         self.network, self.dataset, self.folder = network, dataset, Path(output_dir) / FOLDER
         self.interval, self.num_images = interval, num_images
+        self.place = find_mask(mask, tasks) if mask else None
 
     def attach(self, engine: Engine) -> None:
         """Save at the start and after every `interval` epochs."""
@@ -70,7 +80,7 @@ class SnapshotSaver:
         for epoch, file in snapshot_files(self.folder).items():
             if epoch > engine.state.epoch:
                 file.unlink()
-        save_tensors(self.folder / IMAGES, some_images(self.dataset, count=self.num_images))
+        save_tensors(self.folder / IMAGES, some_images(self.dataset, count=self.num_images, place=self.place))
         # Within an epoch the weights are no longer those of its number.
         if not engine.state.iteration % (engine.state.epoch_length or 1):
             self.save(engine)
@@ -85,26 +95,46 @@ class SnapshotSaver:
             save_tensors(self.folder / f"epoch_{engine.state.epoch:05d}.pt", state)
 
 
-def some_images(dataset: Sequence[Mapping[str, Any]], *, count: int) -> dict[str, Tensor]:
+def some_images(
+    dataset: Sequence[Mapping[str, Any]], *, count: int, place: MaskPlace | None = None
+) -> dict[str, Tensor]:
     """``image`` [N,C,H,W] and ``label`` [N,1,H,W] of labelled items, spread evenly over the dataset.
+
+    Of one mask of several (``place``) also its channel, as ``mask`` [1].
 
     Raises:
         DataError: no item has both.
     """
     items: list[dict[str, Tensor]] = []
-    for place in even_order(len(dataset), count):
+    for position in even_order(len(dataset), count):
         if len(items) == count:
             break
-        item = dataset[place]
+        item = dataset[position] if place is None else _of_one_mask(dataset[position], place)
         if "label" in item and bool(item.get("labelled", True)):
             items.append({key: torch.as_tensor(item[key]).as_subclass(Tensor) for key in ("image", "label")})
     if not items:
         raise DataError(
-            "no item of the dataset has an `image` and a `label`",
+            "no item of the dataset has an `image` and a `label`"
+            if place is None
+            else "no item of the dataset has an `image` and the mask",
             expected="a segmentation data set",
-            fix="give the training data set to SnapshotSaver",
+            fix="give the training data set to SnapshotSaver; of a network of several tasks also the name of one "
+            '`mask` and "tasks": "@tasks"',
         )
-    return {key: value.as_subclass(Tensor) for key, value in list_data_collate(items).items()}
+    found = {key: value.as_subclass(Tensor) for key, value in list_data_collate(items).items()}
+    return found if place is None else found | {MASK: torch.tensor([place.channel])}
+
+
+def _of_one_mask(item: Mapping[str, Any], place: MaskPlace) -> dict[str, Any]:
+    if "masks" not in item:
+        return {}
+    label_1HW = torch.as_tensor(item["masks"])[place.channel : place.channel + 1]
+    labelled = torch.as_tensor(item.get("labelled", True)).reshape(-1)
+    return {
+        "image": item["image"],
+        "label": label_1HW,
+        "labelled": labelled[place.task] if len(labelled) > 1 else labelled[0],
+    }
 
 
 def snapshot_files(folder: Path) -> dict[int, Path]:
@@ -122,6 +152,12 @@ def load_snapshots(run: str | Path) -> list[Snapshot]:
     if not files:
         raise DataError(f"{run} has no snapshots", expected=f"a folder {FOLDER} with epoch_*.pt", fix=SET)
     return [Snapshot(epoch, read_tensors(file)) for epoch, file in files.items()]
+
+
+def mask_channel(run: str | Path) -> int | None:
+    """The mask of several that a run's images were saved with; ``None`` for a network of one class map."""
+    saved = read_tensors(Path(run) / FOLDER / IMAGES).get(MASK)
+    return None if saved is None else int(saved[0])
 
 
 def load_images(run: str | Path, *, batch_size: int, device: torch.device | str = "cpu") -> list[tuple[Tensor, Tensor]]:
