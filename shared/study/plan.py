@@ -10,6 +10,7 @@ from typing import Any
 
 from shared.errors import ConfigError
 from shared.study.bundle import find_bundle
+from shared.study.measured import check_measured, read_measured
 from shared.study.metric import Metric, read_metric
 from shared.study.schema import (
     Level,
@@ -114,6 +115,9 @@ class Study:
         evaluated = self.evaluate is not None
         metrics = [read_metric(item, place="a metric", evaluated=evaluated) for item in self.content["metrics"]]
         refuse_repeated([metric.name for metric in metrics], "metric", place=str(self.path))
+        measured = read_measured(self.bundle_root)
+        for metric in metrics:
+            check_measured(metric, measured, bundle=self.bundle_root.name)
         return metrics
 
     def _folds(self) -> tuple[str, list[Any]] | None:

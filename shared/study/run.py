@@ -35,7 +35,8 @@ class StudyRun:
         folder: the study's folder.
         executor: where.
         environment: for every process.
-        check: called with each finished run; what it returns, unless empty, makes the run a failure.
+        check: called with each finished run, also of an earlier start; what it returns, unless empty, makes the run a
+            failure. Such a run is not repeated.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class StudyRun:
     def all(self) -> list[Failure]:
         """Run everything; what fails does not stop the others. Stops all processes when it is interrupted itself."""
         total = len(self.study.runs)
+        self.check_finished()
         self.bar: Any = progress_bar(total=total, initial=total - len(self.waiting), desc="study", unit="run")
         try:
             while self.waiting or self.running:
@@ -75,6 +77,13 @@ class StudyRun:
         finally:
             self.bar.close()
         return self.failures
+
+    def check_finished(self) -> None:
+        """Name again what an earlier start of the study finished, but nobody can read."""
+        waiting = {run.name for run in self.waiting}
+        for run in self.study.runs:
+            if run.name not in waiting and (reason := self.check(run)):
+                self.fail(run, run.stages[-1], reason)
 
     def start_waiting(self) -> None:
         """Start as many runs as there is room for; those that an earlier process still holds go to the end."""
@@ -135,10 +144,15 @@ class StudyRun:
                 return
             reason = self.check(run)
         if reason:
-            self.failures.append(Failure(run, stage.name, reason, place.log_file(stage.name)))
-            self.say(f"FAILED {run.name} ({stage.name}): {reason}\n  log: {place.log_file(stage.name)}")
+            self.fail(run, stage, reason)
         self.bar.update(1)
         self.show()
+
+    def fail(self, run: Run, stage: Stage, reason: str) -> None:
+        """Keep and say why a run is a failure."""
+        log = self.place(run).log_file(stage.name)
+        self.failures.append(Failure(run, stage.name, reason, log))
+        self.say(f"FAILED {run.name} ({stage.name}): {reason}\n  log: {log}")
 
     def reason(self, ended: Ended, place: RunFolder, stage: Stage) -> str:
         """Why a process failed; empty where it did not."""

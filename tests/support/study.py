@@ -59,6 +59,12 @@ def evaluate(*, output_dir, ckpt_path, split, seed, fold):
     with (folder / "evaluated.txt").open("a") as file:
         file.write("x")
 """
+MEASURED = """
+MEASURED = {
+    "training": {"history.json": ["epoch", "score"]},
+    "evaluation": {"per_photograph.csv": ["name", "dice", "err*"], "metrics.csv": ["task", "metric", "value"]},
+}
+"""
 TRAIN_KEYS = ("output_dir", "models_dir", "seed", "method", "fraction", "fail", "epochs", "fold", "seconds")
 TRAIN = {
     "bundle_root": {"_target_": "shared.workflow.bundle_root"},
@@ -101,6 +107,7 @@ def make_bundle(root: Path) -> Path:
     (folder / "scripts").mkdir()
     (folder / "scripts" / "__init__.py").touch()
     (folder / "scripts" / "toy.py").write_text(SCRIPT)
+    (folder / "scripts" / "measured.py").write_text(MEASURED)
     return folder
 
 

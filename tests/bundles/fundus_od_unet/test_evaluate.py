@@ -10,6 +10,7 @@ from shared.data.splits import SPLIT_FILE, save_split
 from shared.errors import CheckpointError, ConfigError, DataError
 from tests.support.bundle import run, workflow
 from tests.support.errors import fails_with
+from tests.support.measured import compare_measured
 
 NAME = "fundus_od_unet"
 
@@ -48,6 +49,7 @@ def test_test_part_and_another_data_set_beside_it(trained, layouts, tmp_path, ca
     assert [line["data_set"] for line in lines] == ["phantoms", "drions"]
     assert 0 <= float(lines[0]["cup_dice"]) <= 1
     assert lines[1]["cup_dice"] == ""
+    assert compare_measured(NAME, out, stage="evaluation") == (set(), set())
     names = {line["name"] for line in table(out / "per_photograph.csv") if line["data_set"] == "phantoms"}
     split = json.loads((tmp_path / "models" / "split.json").read_text())
     assert names == set(split["parts"]["test"])

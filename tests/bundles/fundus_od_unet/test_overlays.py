@@ -9,6 +9,7 @@ from monai.bundle.scripts import run as run_bundle
 from shared.errors import CheckpointError, ConfigError, DataError
 from tests.support.bundle import config_files
 from tests.support.errors import fails_with
+from tests.support.measured import compare_measured
 from tests.support.tiny import TINY, only_accepted, overlays_of
 
 NAME = "fundus_od_unet"
@@ -37,7 +38,10 @@ def test_overlays_go_with_training_evaluation_and_inference(overlay, go, tmp_pat
     facts = json.loads((tmp_path / "models" / "model.json").read_text())
     assert facts["config_files"] == ["train.json", f"{overlay}.json"]
     assert facts["settings"]["backbone"] == ("classic" if overlay == "as_published" else "padded")
+    undeclared, unwritten = compare_measured(NAME, tmp_path / "run")
+    assert not undeclared
     if overlay == "record":
+        assert all("cup" in column or column.startswith("per_reader.csv") for column in unwritten)
         assert len(list((tmp_path / "run" / "snapshots").glob("epoch_*.pt"))) == 2
         return
     go("evaluating", "train", overlay, "evaluate")

@@ -9,6 +9,7 @@ import pytest
 from shared.errors import CheckpointError, ConfigError, DataError
 from tests.support.bundle import run
 from tests.support.errors import fails_with
+from tests.support.measured import compare_measured
 
 
 @pytest.fixture
@@ -38,6 +39,7 @@ def test_test_part_with_the_leak_free_subset_beside_the_whole(trained, tmp_path,
     content = json.loads((tmp_path / "evaluation" / "metrics.json").read_text())
     thresholds = json.loads((tmp_path / "models" / "thresholds.json").read_text())["thresholds"]
     assert content["thresholds"] == pytest.approx(thresholds)
+    assert compare_measured("idrid_moe_mtl", tmp_path / "evaluation", stage="evaluation") == (set(), set())
 
 
 def test_scores_are_taken_at_the_photographs_own_size(trained, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.support.bundle import REPOSITORY, run
+from tests.support.measured import compare_measured
 
 GOLDEN = REPOSITORY / "tests" / "golden" / "idrid_moe_mtl.json"
 
@@ -30,6 +31,7 @@ def test_a_run_leaves_model_records_pictures_and_tracking(tiny, tmp_path, capsys
     history = json.loads((folder / "history.json").read_text())
     assert [row["epoch"] for row in history] == [1, 2]
     assert {"loss", "loss_RG", "loss_MA", "loss_gates", "score", "Dice_OD", "accuracy_RG"} <= set(history[0])
+    assert compare_measured("idrid_moe_mtl", folder) == (set(), set())
     printed = capsys.readouterr().out
     assert "PHANTOM DATA" in printed
     assert f"best model   {folder / 'model.pt'}" in printed

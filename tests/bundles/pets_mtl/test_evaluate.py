@@ -11,6 +11,7 @@ from PIL import Image
 from shared.errors import CheckpointError, ConfigError, DataError
 from tests.support.bundle import run, workflow
 from tests.support.errors import fails_with
+from tests.support.measured import compare_measured
 
 PET = {"name": "pet", "kind": "mask"}
 SPECIES = {"name": "species", "kind": "grade", "num_classes": 2}
@@ -64,6 +65,9 @@ def test_every_measure_at_the_images_own_size_and_images_trained_on_are_refused(
     assert state.output[0]["pred"].shape == (1, *size)
     assert "PHANTOM DATA" in capsys.readouterr().out
     assert (tmp_path / "evaluation" / "figures" / "best.png").is_file()
+    undeclared, unwritten = compare_measured("pets_mtl", tmp_path / "evaluation", stage="evaluation")
+    assert not undeclared
+    assert all("breed" in column for column in unwritten)
 
     split = json.loads((tmp_path / "models" / "split.json").read_text())
     scored = {row["name"] for row in csv.DictReader((tmp_path / "evaluation" / "per_photograph.csv").open())}

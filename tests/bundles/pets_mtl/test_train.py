@@ -11,6 +11,7 @@ from monai.bundle.scripts import run as run_bundle
 from shared.errors import ConfigError
 from tests.support.bundle import REPOSITORY, config_files, run, workflow
 from tests.support.errors import fails_with
+from tests.support.measured import compare_measured
 
 NAME = "pets_mtl"
 GOLDEN = REPOSITORY / "tests" / "golden" / f"{NAME}.json"
@@ -43,6 +44,9 @@ def test_a_run_leaves_model_records_and_pictures_and_its_curve_is_golden(tiny, t
     printed = capsys.readouterr().out
     assert "PHANTOM DATA" in printed
     assert f"best model   {folder / 'model.pt'}" in printed
+    undeclared, unwritten = compare_measured(NAME, folder)
+    assert not undeclared
+    assert all("breed" in column or ":weight_" in column for column in unwritten)
     rows = rows_of(folder)
     assert {"loss_pet", "loss_species", "loss_box", "score", "Dice_pet", "IoU_pet", "accuracy_species"} <= set(rows[0])
     assert {"box_IoU", "box_IoU_above_50"} <= set(rows[0])

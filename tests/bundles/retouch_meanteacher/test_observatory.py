@@ -15,6 +15,7 @@ from shared.errors import DataError
 from shared.observatory import load_surface, open_run
 from shared.observatory.snapshots import OVERLAY
 from tests.support.bundle import REPOSITORY
+from tests.support.measured import compare_measured
 
 
 def test_surfaces_after_a_training_run(
@@ -35,6 +36,9 @@ def test_surfaces_after_a_training_run(
     assert list(surface.names) == ["dice_focal", "1 - Dice"]
     assert not surface.waiting
     assert "surface_pca_frozen.png" in capsys.readouterr().out
+    undeclared, unwritten = compare_measured("retouch_meanteacher", folder)
+    assert not undeclared
+    assert all("fluid" in column or "_within_" in column for column in unwritten)
     rows = (folder / "per_epoch.csv").read_text().splitlines()
     assert rows[0].startswith("epoch,part,name,accuracy_all,accuracy_background,accuracy_IRF")
     assert {row.split(",")[0] for row in rows[1:]} == {"0", "1", "2"}

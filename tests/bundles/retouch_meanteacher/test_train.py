@@ -8,6 +8,7 @@ import torch
 from ignite.engine import Events
 
 from tests.support.bundle import REPOSITORY, run, workflow
+from tests.support.measured import compare_measured
 from tests.support.tiny import only_accepted
 
 NAME = "retouch_meanteacher"
@@ -41,6 +42,9 @@ def test_a_run_leaves_both_networks_records_and_pictures_and_its_curve_is_golden
     printed = capsys.readouterr().out
     assert "PHANTOM DATA" in printed
     assert f"best model   {folder / 'model.pt'}" in printed
+    undeclared, unwritten = compare_measured(NAME, folder)
+    assert not undeclared
+    assert all("fluid" in column or "_within_" in column or "per_epoch" in column for column in unwritten)
     rows = json.loads((folder / "history.json").read_text())
     assert {"loss_supervised", "loss_consistency", "score", "student_Dice_IRF", "teacher_Dice_mean"} <= set(rows[0])
     assert rows[-1]["loss"] < rows[0]["loss"] - 0.02
@@ -82,7 +86,9 @@ def test_neighbours_are_channels_from_training_to_inference(tiny, tmp_path):
     assert weights["encoder.conv1.weight"].shape[1] == 3
     given = {"ckpt_path": str(tmp_path / "models" / "model.pt"), "bootstrap_samples": 0, "split": "validation"}
     run(NAME, "train", "evaluate", **keys | given | {"output_dir": str(tmp_path / "evaluation")})
-    assert (tmp_path / "evaluation" / "per_volume.csv").is_file()
+    undeclared, unwritten = compare_measured(NAME, tmp_path / "evaluation", stage="evaluation")
+    assert not undeclared
+    assert all("fluid" in column or "_within_" in column for column in unwritten)
     scan = f"{tiny['dataset_dir']}/RETOUCH-TrainingSet-Topcon/TRAIN007/oct.mhd"
     own = {"ckpt_path": given["ckpt_path"], "dataset_dir": scan, "output_dir": str(tmp_path / "out")}
     infer = only_accepted(keys, NAME, "inference") | own

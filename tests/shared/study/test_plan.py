@@ -117,6 +117,37 @@ def test_what_cannot_work_is_refused_with_the_nearest_name(toys, changes, kind, 
     assert text in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("metric", "text"),
+    [
+        ({"file": "per_eye.csv"}, "evaluation in toy writes no file 'per_eye.csv' (did you mean per_photograph.csv?)"),
+        ({"stage": "training"}, "training in toy writes no file 'per_photograph.csv' (its evaluation does)"),
+        (
+            {"column": "dise"},
+            "metric 'Dice': per_photograph.csv of toy (evaluation) has no column 'dise'",
+        ),
+        ({"subject": "nam"}, "no column 'nam' (did you mean name?)"),
+        ({"where": {"eye": "left"}}, "correct `where` of the metric"),
+        ({"file": "history.json", "column": "dice"}, "history.json of toy (training) has no column 'dice'"),
+    ],
+)
+def test_a_metric_that_no_run_will_have_is_refused_before_anything_runs(toys, metric, text):
+    with pytest.raises(ConfigError) as caught:
+        Study(write_study(toys, metrics=[METRICS[0] | metric]))
+    assert text in str(caught.value)
+
+
+def test_declared_columns_may_be_patterns_and_what_is_not_declared_is_not_checked(toys):
+    unknown = [METRICS[0] | {"file": "per_eye.csv"}]
+    assert Study(write_study(toys, metrics=[METRICS[0] | {"column": "error"}])).metrics[0].column == "error"
+    file = toys / "bundles" / "toy" / "scripts" / "measured.py"
+    file.write_text("COLUMNS = {}")
+    with pytest.raises(ConfigError, match="has no MEASURED"):
+        Study(write_study(toys))
+    file.unlink()
+    assert Study(write_study(toys, metrics=unknown)).metrics[0].file == "per_eye.csv"
+
+
 def test_files_that_are_no_study(toys):
     with pytest.raises(DataError, match="no study file"):
         Study("studies/none.json")

@@ -157,12 +157,28 @@ def test_a_training_that_was_stopped_is_not_taken_for_finished(run_study, toys, 
     ids=["column", "file", "several rows", "no row"],
 )
 def test_a_metric_that_no_run_has_says_what_there_is(run_study, toys, capsys, metric, text):
+    # Then nothing is known before the runs.
+    (toys / "bundles" / "toy" / "scripts" / "measured.py").unlink()
     metrics = [{key: value for key, value in (METRICS[0] | metric).items() if value != ""}]
     _, status = run_study(metrics=metrics, seeds=[0])
     assert status != 0
     assert text in capsys.readouterr().err
     executor, status = run_study(metrics=[METRICS[0]], seeds=[0])
     assert (executor.started, status) == ([], 0)
+
+
+def test_a_finished_run_that_cannot_be_read_is_named_at_every_start(run_study, toys, capsys):
+    changes = {"factors": None, "rows": [{"label": "one"}, {"label": "two"}], "control": "one", "metrics": [METRICS[0]]}
+    _, status = run_study(seeds=[0], **changes)
+    assert status == 0
+    (toys / "out" / "two" / "seed_0" / "evaluation" / "per_photograph.csv").unlink()
+    capsys.readouterr()
+    for _ in range(2):
+        executor, status = run_study(seeds=[0], **changes)
+        assert (executor.started, status) == ([], 1)
+        printed = capsys.readouterr().err
+        assert "FAILED two/seed_0 (evaluation): metric 'Dice': no per_photograph.csv in" in printed
+        assert "FAILED one" not in printed
 
 
 def test_rows_from_a_table_by_their_columns(run_study, toys):
