@@ -67,10 +67,15 @@ def test_ctrl_c_before_training_is_one_word(tiny, home):
 
 
 def start(arguments, home):
+    """A process that takes Ctrl-C as in a terminal; a shell starts background jobs, and so these tests, ignoring it."""
     environment = os.environ | {"EYE_BUNDLES_HOME": str(home), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        arguments, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            arguments, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def wait_for(condition, process, seconds=200):

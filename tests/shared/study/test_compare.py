@@ -13,6 +13,9 @@ from tests.support.study import write_study
 def results(toys):
     """Results of a study whose numbers are given: ``{(row, metric): [one per seed]}``, a list there per subject."""
 
+    # A bundle that does not say what its runs write: the metrics here are made up.
+    (toys / "bundles" / "toy" / "scripts" / "measured.py").unlink()
+
     def make(values, **changes):
         study = Study(write_study(toys, evaluate=None, **changes))
         results = Results(study, toys / "out")
