@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import runpy
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,13 +17,16 @@ from tests.support.volumes import write_retouch
 
 
 class Tiny(NamedTuple):
-    """``keys``: of a training run. ``phantoms``: of the bundle's `make_phantoms`. ``inferred``: what inference reads of
-    these. ``documented``: what stands for the data set in documents."""
+    """A bundle's smallest run, as its ``scripts/tiny.py`` says it, so that a new bundle brings its own.
+
+    ``keys``: of a training run. ``golden``: further ones, of the run whose losses are in ``tests/golden``. ``phantoms``: of
+    the bundle's `make_phantoms`. ``inferred``: what inference reads of these.
+    """
 
     keys: dict[str, Any]
+    golden: dict[str, Any]
     phantoms: dict[str, Any]
     inferred: str
-    documented: str
 
 
 COMMON = {
@@ -33,50 +37,26 @@ COMMON = {
     "device": "cpu",
     "pretrained": "scratch",
 }
-TINY = {
-    "fundus_od_unet": Tiny(
-        {"image_size": [64, 48], "patch_size": [48, 48], "channels": [4, 4, 4, 4, 4], "batch_size": 2} | COMMON,
-        {"photographs": [8, 8], "scale": 0.1, "seed": 1},
-        "Healthy/Stereo Images/N-1-L.jpg",
-        "/data/discs",
-    ),
-    "idrid_moe_mtl": Tiny(
-        {"image_size": [64, 80], "backbone": "resnet18", "num_experts": 2, "batch_size": 3, "accumulation_steps": 2}
-        | COMMON,
-        {"size": [178, 268], "num_masked": [8, 4], "num_graded": [16, 8], "seed": 3},
-        "A. Segmentation/1. Original Images/b. Testing Set",
-        "/data/IDRiD",
-    ),
-    "retouch_meanteacher": Tiny(
-        {
-            "image_size": [64, 64],
-            "backbone": "resnet10_narrow",
-            "batch_size": 2,
-            "unlabelled_batch_size": 2,
-            "labelled_fraction": 0.5,
-            "validation_fraction": 0.34,
-        }
-        | COMMON,
-        {"volumes": [3, 3, 3], "scale": 0.1, "slice_scale": 0.01, "seed": 1},
-        "RETOUCH-TrainingSet-Topcon/TRAIN007/oct.mhd",
-        "/data/RETOUCH",
-    ),
-    "pets_mtl": Tiny(
-        {"image_size": [64, 64], "channels": [4, 8, 8, 16], "batch_size": 4} | COMMON,
-        {"number": 48, "breeds": 4, "size": 64, "seed": 1},
-        "images",
-        "/data/oxford-iiit-pet",
-    ),
-}
+
+
+def read_tiny(bundle_root: Path) -> Tiny:
+    """``TINY`` of the bundle's ``scripts/tiny.py``, with what all bundles have in common."""
+    said = runpy.run_path(str(bundle_root / "scripts" / "tiny.py"))["TINY"]
+    return Tiny(said["keys"] | COMMON, said["golden"], said["phantoms"], said["inferred"])
+
+
 BUNDLES = sorted(path.parents[1].name for path in (REPOSITORY / "bundles").glob("*/configs/train.json"))
-# Not overlays that go with training, evaluation and inference.
-BASES = ("train", "evaluate", "inference", "multi_gpu_train", "metadata", "record")
+TINY = {name: read_tiny(REPOSITORY / "bundles" / name) for name in BUNDLES}
+# Not overlays that go with training, evaluation and inference; nor are those that go with one of them alone.
+BASES = ("train", "evaluate", "inference", "federated", "metadata", "record")
+OF_ONE = ("multi_gpu_", "inference_", "zz_")
 
 
 def overlays_of(bundle: str) -> list[str]:
     """Names of the configuration files that may be appended."""
     folder = REPOSITORY / "bundles" / bundle / "configs"
-    return sorted(path.stem for path in folder.glob("*.json") if path.stem not in BASES and path.stem[:3] != "zz_")
+    names = (path.stem for path in folder.glob("*.json"))
+    return sorted(name for name in names if name not in BASES and not name.startswith(OF_ONE))
 
 
 def read_config(bundle: str, name: str) -> dict[str, Any]:
