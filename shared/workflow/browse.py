@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import shared
 from shared.errors import DataError
 from shared.workflow.paths import HOME_VARIABLE
+from shared.workflow.ports import check_port, free_port
 
 NO_TELEMETRY = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 
@@ -22,13 +24,22 @@ def browse(*, port: int = 5000, host: str = "127.0.0.1") -> None:
     Args:
         port: of the web page.
         host: which network may see it; the default is this computer alone.
+
+    Raises:
+        DataError: nothing has been run yet.
+        ConfigError: nothing can listen there, for example because the port is taken.
     """
     store = find_store()
     if store.startswith("http"):
         print(f"the runs are on a server: {store}")
         return
+    # `make mlflow PORT=5001` comes here as --port 5001.
+    fix = f"choose another one: make mlflow PORT={free_port()}, or python -m shared mlflow --port ..."
+    check_port(port, host=host, fix=fix)
+    print(f"the runs of {store}: http://{host}:{port} (until Ctrl-C)", flush=True)
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store, "--host", host, "--port", str(port)]
-    subprocess.run(command, env=os.environ | NO_TELEMETRY, check=False)
+    with contextlib.suppress(KeyboardInterrupt):
+        subprocess.run(command, env=os.environ | NO_TELEMETRY, check=False)
 
 
 def find_store() -> str:
