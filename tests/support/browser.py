@@ -18,10 +18,10 @@ from typing import Any
 import websocket
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-# WebGL without a graphics card; no connection to anywhere, not even for updates.
+# WebGL without a graphics card; no connection to any other computer, not even for updates.
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
-    *("--no-first-run", "--host-resolver-rules=MAP * ~NOTFOUND", "--remote-debugging-port=0"),
+    *("--no-first-run", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--remote-debugging-port=0"),
     *("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
 )
 WAIT_S = 60.0
@@ -55,11 +55,11 @@ class Page:
                 return message["result"]
             self.events.append(message)
 
-    def open(self, file: Path, *, ready: str) -> None:
-        """Open a file and wait until an expression is true."""
+    def open(self, place: Path | str, *, ready: str) -> None:
+        """Open a file, or an address of this computer, and wait until an expression is true."""
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
-        self.call("Page.navigate", url=file.resolve().as_uri())
+        self.call("Page.navigate", url=place if isinstance(place, str) else place.resolve().as_uri())
         self.wait(ready)
 
     def wait(self, expression: str) -> None:
