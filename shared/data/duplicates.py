@@ -15,6 +15,7 @@ import contextlib
 import hashlib
 import os
 import zipfile
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -44,6 +45,23 @@ class Duplicate(NamedTuple):
     first: int
     second: int
     correlation: float
+
+
+def identical_files(paths: Sequence[Path]) -> list[Duplicate]:
+    """Files that are the same byte for byte, by position; only those of equal length are read."""
+    by_length: dict[int, list[int]] = defaultdict(list)
+    for place, path in enumerate(paths):
+        if path.is_file() and (length := path.stat().st_size):
+            by_length[length].append(place)
+    pairs: list[Duplicate] = []
+    for places in by_length.values():
+        first: dict[str, int] = {}
+        for place in places if len(places) > 1 else ():
+            digest = hashlib.sha256(paths[place].read_bytes()).hexdigest()
+            if digest in first:
+                pairs.append(Duplicate(first[digest], place, 1.0))
+            first.setdefault(digest, place)
+    return pairs
 
 
 def fingerprint(path: str | Path) -> NDArray[np.float16]:

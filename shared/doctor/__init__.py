@@ -3,6 +3,7 @@
 from shared.doctor.diagnosis import Diagnosis, Sample, Table
 from shared.doctor.files import write_diagnosis
 from shared.doctor.finding import ERROR, NOTE, WARNING, Finding, Picture
+from shared.doctor.opening import ask_the_reader, begin
 from shared.doctor.sheet import draw_contact_sheet
 from shared.doctor.text import format_diagnosis
 
@@ -15,6 +16,8 @@ __all__ = [
     "Picture",
     "Sample",
     "Table",
+    "ask_the_reader",
+    "begin",
     "draw_contact_sheet",
     "format_diagnosis",
     "write_diagnosis",

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from shared.doctor.diagnosis import Diagnosis
 from shared.doctor.finding import ERROR, WARNING
+from shared.doctor.opening import REFUSED
 from shared.doctor.text import brief
 from shared.errors import DataError
 
 logger = logging.getLogger(__name__)
 
-REFUSED = "the reader refuses the data set"
 SHOWN = 5
 
 

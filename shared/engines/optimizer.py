@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import nn
 
-from shared.errors import ConfigError
+from shared.choices import check_choice
 
 OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
     "sgd": (torch.optim.SGD, {"momentum": 0.99}),
@@ -32,12 +31,6 @@ def make_optimizer(
     Raises:
         ConfigError: another name.
     """
-    if name not in OPTIMIZERS:
-        near = difflib.get_close_matches(name, OPTIMIZERS, n=1, cutoff=0.0)
-        raise ConfigError(
-            f"optimizer_name is {name!r}",
-            expected=f"one of {', '.join(OPTIMIZERS)}",
-            fix=f"did you mean --optimizer_name {near[0]}?",
-        )
+    check_choice("optimizer_name", name, OPTIMIZERS)
     kind, settings = OPTIMIZERS[name]
     return kind(params, lr=learning_rate, weight_decay=weight_decay, **settings)  # type: ignore[call-arg]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
+from shared.choices import nearest
 from shared.errors import ConfigError
 from shared.fetch.catalogue import CATALOGUE
 from shared.fetch.download import download
@@ -23,11 +23,11 @@ def fetch(name: str, *, output_dir: str = "", address: str = "", keep_archives: 
         keep_archives: keep the downloaded files beside the unpacked ones.
     """
     if name not in CATALOGUE:
-        near = difflib.get_close_matches(name, CATALOGUE, n=1, cutoff=0.4)
+        near = nearest(name, CATALOGUE, cutoff=0.4)
         raise ConfigError(
             f"there is no data set {name!r} to fetch",
             expected=f"one of {', '.join(CATALOGUE)}",
-            fix=f"did you mean `python -m shared fetch {near[0]}`?" if near else "correct the name",
+            fix=f"did you mean `python -m shared fetch {near}`?" if near else "correct the name",
         )
     data_set = CATALOGUE[name]
     folder = Path(output_dir).expanduser() if output_dir else _default_folder(name)

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from shared.ranks import sum_over_ranks
+
 
 class GateTerms(NamedTuple):
     """Unweighted terms of `GateLoss`, each 0-d."""
@@ -32,6 +34,8 @@ class GateLoss(nn.Module):
     - entropy: mean of ``-sum(q log q)``: positive weight makes each *photograph* choose few experts, negative weight
       (published) spreads it over all of them;
     - z: mean of ``logsumexp(logits)^2``, keeps logits small.
+
+    Of several ranks, all terms are of their common batch (`shared.ranks`).
 
     Args:
         scoring: "softmax" or "sigmoid", as in the router.
@@ -94,18 +98,18 @@ class GateLoss(nn.Module):
         entropy_BT = -(q_BTE * q_BTE.clamp_min(1e-12).log()).sum(-1)
         z_BT = logits_BTE.logsumexp(-1).square()
         used_B1T = used_BT.to(logits_BTE.dtype)
-        count_T = used_B1T.sum(0)
+        count_T = sum_over_ranks(used_B1T.sum(0))
         active_T = count_T > 0
         weight_BT = used_B1T / count_T.clamp_min(1)
-        mean_TE = torch.einsum("bt,bte->te", weight_BT, balanced_BTE)
+        mean_TE = sum_over_ranks(torch.einsum("bt,bte->te", weight_BT, balanced_BTE))
         if self.memory:
             mean_TE = self._remember(mean_TE, active_T)
         kl_T = -(mean_TE.clamp_min(1e-12) * num_experts).log().mean(-1) / num_experts
         per_task_T = (
-            (weight_BT * scores_BTE.mean(-1)).sum(0),
+            sum_over_ranks((weight_BT * scores_BTE.mean(-1)).sum(0)),
             torch.where(active_T, kl_T, torch.zeros_like(kl_T)),
-            (weight_BT * entropy_BT).sum(0),
-            (weight_BT * z_BT).sum(0),
+            sum_over_ranks((weight_BT * entropy_BT).sum(0)),
+            sum_over_ranks((weight_BT * z_BT).sum(0)),
         )
         divisor = 1.0 if self.reduction == "sum" else active_T.sum().clamp_min(1).to(logits_BTE.dtype)
         return GateTerms(*(term_T.sum() / divisor for term_T in per_task_T))

@@ -9,14 +9,15 @@ Rey 2024), MGDA (Sener and Koltun 2018), IMTL-G (Liu et al. 2021), Nash-MTL (Nav
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from shared.choices import check_choice
 from shared.errors import ConfigError
+from shared.ranks import mean_over_ranks, num_ranks, sum_over_ranks
 
 CAGRAD_C = 0.4
 METHODS = ("mean", "upgrad", "pcgrad", "cagrad", "mgda", "imtl_g", "dualproj", "nash_mtl", "graddrop", "random")
@@ -35,13 +36,7 @@ def make_aggregator(method: str, *, num_tasks: int) -> Callable[[Tensor], Tensor
     Raises:
         ConfigError: for another word, or where torchjd or the method's solver is not installed.
     """
-    if method not in METHODS:
-        near = difflib.get_close_matches(method, METHODS, n=1)
-        raise ConfigError(
-            f"gradient weighting {method!r}",
-            expected=f"one of {', '.join(METHODS)}",
-            fix=f"did you mean {near[0]!r}?" if near else "correct the key `weighting`",
-        )
+    check_choice("weighting", method, METHODS)
     try:
         from torchjd import aggregation
 
@@ -103,10 +98,11 @@ def backward_by_task(
     """Add to every parameter's ``grad``, in place of ``sum(losses).backward()``.
 
     1. Each task's gradient of the shared parameters is a row of a matrix. 2. The aggregator makes one gradient of it.
-    3. Parameters of one task alone (its head) get their task's gradient as it is.
+    3. Parameters of one task alone (its head) get their task's gradient as it is. Of several ranks, all gradients are
+    averaged before 2, as DistributedDataParallel would.
 
     Args:
-        losses: 0-d each; a task without a label in the batch is left out.
+        losses: 0-d each, of the same tasks on every rank; a task without a label in the batch is left out.
         shared: parameters of the trunk. own: all others that train.
     """
     trunk, heads = list(shared), list(own)
@@ -117,14 +113,25 @@ def backward_by_task(
             torch.zeros_like(parameter) if grad is None else grad for parameter, grad in zip(trunk, found, strict=False)
         ]
         rows.append(torch.cat([grad.flatten() for grad in of_trunk]))
-        for parameter, grad in zip(heads, found[len(trunk) :], strict=True):
+        for parameter, grad in zip(heads, averaged(found[len(trunk) :], like=heads), strict=True):
             if grad is not None:
                 _add(parameter, grad)
-    matrix_TP = torch.stack(rows)
+    matrix_TP = mean_over_ranks(torch.stack(rows))
     # A float16 scaler looks for infinite gradients and skips the step; some aggregators fail on them instead.
     step_P = aggregator(matrix_TP) if bool(torch.isfinite(matrix_TP).all()) else matrix_TP.sum(0)
     for parameter, grad in zip(trunk, step_P.split([parameter.numel() for parameter in trunk]), strict=True):
         _add(parameter, grad.view_as(parameter))
+
+
+def averaged(grads: Sequence[Tensor | None], *, like: Sequence[nn.Parameter]) -> list[Tensor | None]:
+    """The ranks' mean gradients of these parameters; None counts as 0, and stays where every rank has it."""
+    if num_ranks() == 1 or not like:
+        return list(grads)
+    used_N = sum_over_ranks(torch.tensor([float(grad is not None) for grad in grads], device=like[0].device))
+    full = [torch.zeros_like(own) if grad is None else grad for grad, own in zip(grads, like, strict=True)]
+    joint_P = mean_over_ranks(torch.cat([grad.flatten() for grad in full]))
+    parts = joint_P.split([own.numel() for own in like])
+    return [part.view_as(own) if used else None for part, own, used in zip(parts, like, used_N.tolist(), strict=True)]
 
 
 def _add(parameter: nn.Parameter, grad: Tensor) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from shared.errors import ConfigError
 from shared.losses.gates import GateLoss
+from shared.ranks import means_over_ranks
 from shared.tasks import GRADE, Task, parse_tasks
 
 
@@ -17,7 +18,8 @@ class MultiTaskLoss(nn.Module):
     """Sum over tasks of losses on the photographs that have the task's label, plus the loss of the gates.
 
     A task's term is the mean over its labelled photographs of the sum of its losses: a photograph without the label
-    adds nothing and changes no weight. A task without any label in the batch adds nothing.
+    adds nothing and changes no weight. A task without any label in the batch adds nothing. Of several ranks, the batch
+    is their common one, however the labels are spread over them, for losses that are means over photographs.
 
     Args:
         tasks: the task list.
@@ -78,6 +80,8 @@ class MultiTaskLoss(nn.Module):
                     logits, target = outputs["pred"][rows, s : s + 1].float(), labels["masks"][rows, s : s + 1].float()
                     terms[task.name] = sum_of(self.mask_losses, logits, target)
                 s += 1
+        counts = dict(zip(self.tasks.names, labelled_BT.sum(0).tolist(), strict=True))
+        terms = means_over_ranks(terms, counts=counts, outputs=list(outputs.values()))
         if not terms:
             raise ValueError(f"no photograph of the batch has a label for any task of {self.tasks.names}")
         total = torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()

@@ -5,9 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from shared.ranks import mean_over_ranks
+
 
 class RecordedLoss(nn.Module):
     """Any loss of (output, label), on the device of the training, with ``last_terms`` as `RecordHistory` reads it.
+
+    Of several ranks, the mean of all losses: that of their common batch where each is a mean over equally many images,
+    or one and the same, as of `SegmentationLoss`.
 
     Args:
         loss: gives a 0-d tensor.
@@ -21,6 +26,6 @@ class RecordedLoss(nn.Module):
 
     def forward(self, output: Tensor, label: Tensor) -> Tensor:
         """The loss, 0-d; detached under ``total`` of ``last_terms``."""
-        loss = self.loss(output, label)
+        loss = mean_over_ranks(self.loss(output, label))
         self.last_terms = {"total": loss.detach()}
         return loss

@@ -5,7 +5,6 @@ Dimensions: B batch, K classes, H W rows and columns.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,7 +21,9 @@ from monai.networks.utils import one_hot
 from torch import Tensor, nn
 from torch.nn import functional
 
+from shared.choices import check_choice
 from shared.errors import ConfigError
+from shared.ranks import whole_batch
 
 DICE, FOCAL, CROSS_ENTROPY, TVERSKY = "dice", "focal", "cross_entropy", "tversky"
 UNIFIED_FOCAL, HAUSDORFF, BOUNDARY = "unified_focal", "hausdorff", "boundary"
@@ -68,6 +69,8 @@ class SegmentationLoss(nn.Module):
         gamma: of focal, 0 or more.
         dice_weight, pixel_weight: of the Dice term and of any other term.
         batch_dice: sum over the batch before dividing (Dice, Tversky): with few images, an absent class costs less.
+            Where the loss of several ranks' batch is no mean of theirs (so here, and with `class_weights`), every rank
+            computes that of the whole.
         alpha, beta: of Tversky, the price of false alarms and of misses, not both 0.
 
     Raises:
@@ -89,13 +92,7 @@ class SegmentationLoss(nn.Module):
         beta: float = 0.7,
     ) -> None:
         super().__init__()
-        if name not in LOSSES:
-            near = difflib.get_close_matches(name, LOSSES, n=1)
-            raise ConfigError(
-                f"the loss {name!r}",
-                expected=f"one of {', '.join(LOSSES)}",
-                fix=f"did you mean {near[0]!r}?" if near else "correct the key of the loss",
-            )
+        check_choice("loss_name", name, LOSSES)
         weights = [1.0] * num_classes if class_weights is None else [float(weight) for weight in class_weights]
         if len(weights) != num_classes or min(weights) < 0 or not sum(weights):
             raise ConfigError(
@@ -126,6 +123,7 @@ class SegmentationLoss(nn.Module):
         self.tversky, self.soft_tversky = TverskyLoss(**tversky), TverskyLoss(**tversky, soft_label=True)
         self.unified_focal = AsymmetricUnifiedFocalLoss(gamma=FOCUS, delta=MISSES)
         self.distances = {HAUSDORFF: HausdorffDTLoss(**by_class), BOUNDARY: BoundaryLoss(**by_class)}
+        self.is_mean_over_images = not batch_dice and len(set(weights)) == 1
         self.weights_K: Tensor
         self.counted_K: Tensor
         self.register_buffer("weights_K", torch.tensor(weights), persistent=False)
@@ -138,6 +136,8 @@ class SegmentationLoss(nn.Module):
             logits_BKHW: any real.
             label: class indices [B,1,H,W], or class probabilities [B,K,H,W].
         """
+        if not self.is_mean_over_images:
+            logits_BKHW, label = whole_batch(logits_BKHW), whole_batch(label)
         soft = label.shape[1] == self.num_classes
         label_BKHW = label.float() if soft else one_hot(label, num_classes=self.num_classes, dtype=torch.float32)
         return torch.stack([self._term(part, logits_BKHW, label_BKHW, soft=soft) for part in self.parts]).sum()

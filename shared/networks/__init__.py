@@ -11,6 +11,7 @@ from shared.networks.sharing import SharingNetwork, make_sharing_network
 from shared.networks.side_by_side import SideBySide
 from shared.networks.student_teacher import StudentTeacher, deployed, make_peer, make_teacher
 from shared.networks.unet import SegmentationUNet
+from shared.networks.with_teacher import WithTeacher
 
 __all__ = [
     "ClassicUNet",
@@ -24,6 +25,7 @@ __all__ = [
     "SharingNetwork",
     "SideBySide",
     "StudentTeacher",
+    "WithTeacher",
     "deployed",
     "make_disc_unet",
     "make_peer",

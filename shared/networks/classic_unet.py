@@ -8,7 +8,6 @@ section 2. Initial weights: He et al., "Delving Deep into Rectifiers", ICCV 2015
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Sequence
 
@@ -17,6 +16,7 @@ from monai.networks.nets import UNet
 from torch import Tensor, nn
 from torch.nn import functional
 
+from shared.choices import check_choice
 from shared.errors import ConfigError
 
 CHANNELS = (32, 64, 128, 256, 512)
@@ -183,15 +183,6 @@ def _check_counts(in_channels: int, num_classes: int, channels: Sequence[int]) -
             f"in_channels {in_channels}, num_classes {num_classes}, channels {list(channels)}",
             expected="at least one channel, two classes (background and disc) and two levels",
             fix="correct the network's keys",
-        )
-
-
-def check_choice(key: str, name: str, known: Sequence[str]) -> None:
-    """Raise `ConfigError` for a name that is not known, with the nearest that is."""
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-        raise ConfigError(
-            f"{key} is {name!r}", expected=f"one of {', '.join(known)}", fix=f"did you mean --{key} {near[0]}?"
         )
 
 

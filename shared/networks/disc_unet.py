@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from shared.networks.classic_unet import CHANNELS, ClassicUNet, PaddedUNet, check_choice
+from shared.choices import check_choice
+from shared.networks.classic_unet import CHANNELS, ClassicUNet, PaddedUNet
 from shared.networks.unet import ENCODERS, SegmentationUNet
 
 ARCHITECTURES: dict[str, type[ClassicUNet] | type[PaddedUNet]] = {"classic": ClassicUNet, "padded": PaddedUNet}

@@ -67,7 +67,7 @@ class HardSharingUNet(nn.Module):
         super().__init__()
         grades = dict(grades or {})
         check_outputs(num_masks=num_masks, grades=grades, box=box, channels=channels)
-        self.head_grid = HEAD_GRID
+        self.pool = nn.AdaptiveAvgPool2d(HEAD_GRID)
         levels = list(zip((in_channels, *channels), channels, strict=False))
         self.encoder = nn.ModuleList(
             encoder_level(before, after, kernel=7 if number == 0 else 3)
@@ -108,7 +108,7 @@ class HardSharingUNet(nn.Module):
                 decoded_BCHW = torch.cat([decoded_BCHW, maps[3 - step]], dim=1)
             decoded_BCHW = level(decoded_BCHW)
             outputs["pred"] = decoded_BCHW
-        pooled_BCHW = functional.adaptive_avg_pool2d(map_BCHW, (self.head_grid, self.head_grid))
+        pooled_BCHW = self.pool(map_BCHW)
         for name, head in self.grade_heads.items():
             outputs[name] = head(pooled_BCHW)
         for head in self.box_head:

@@ -8,14 +8,13 @@ level's map; and ``divisor``, what has to divide rows and columns.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 import torch
 from monai.networks.nets.flexible_unet import SegmentationHead, UNetDecoder
 from torch import Tensor, nn
 
-from shared.errors import ConfigError
+from shared.choices import check_choice
 from shared.networks.hard_sharing_unet import CHANNELS, DIVISOR, box_head, decoder_level, encoder_level, grade_head
 from shared.networks.resnet_encoder import SIZES, ResNetEncoder
 from shared.networks.unet import DECODER_CHANNELS
@@ -137,13 +136,7 @@ def make_encoder(backbone: str, *, in_channels: int = 3, channels: Sequence[int]
     Raises:
         ConfigError: for another name.
     """
-    if backbone not in BACKBONES:
-        near = difflib.get_close_matches(backbone, BACKBONES, n=1)
-        raise ConfigError(
-            f"backbone is {backbone!r}",
-            expected=f"one of {', '.join(BACKBONES)}",
-            fix=f"did you mean `--backbone {near[0]}`?" if near else "correct `backbone`",
-        )
+    check_choice("backbone", backbone, BACKBONES)
     if backbone == UNET:
         return UNetLevels(in_channels=in_channels, channels=channels)
     return ResNetLevels(name=backbone, in_channels=in_channels)

@@ -10,14 +10,13 @@ the IDRiD network.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from shared.errors import ConfigError
+from shared.choices import check_choice
 from shared.networks.cross_stitch import CrossStitchEncoder
 from shared.networks.dispatch import DenseDispatch
 from shared.networks.experts import MapExpert
@@ -91,7 +90,7 @@ class SharingNetwork(nn.Module):
     ) -> None:
         super().__init__()
         grades = dict(grades or {})
-        check_sharing(sharing)
+        check_choice("sharing", sharing, SHARINGS)
         check_outputs(num_masks=num_masks, grades=grades, box=box, channels=channels)
         names = ["pred"] * bool(num_masks) + list(grades) + [BOX] * box
         encoders: list[Any] = [
@@ -173,14 +172,3 @@ def make_sharing_network(
     if sharing == HARD and backbone == UNET:
         return HardSharingUNet(**{name: value for name, value in options.items() if name not in OF_SOFT_SHARING})
     return SharingNetwork(sharing=sharing, backbone=backbone, **options)
-
-
-def check_sharing(sharing: str) -> None:
-    """Raise `ConfigError` unless there is such a way to share."""
-    if sharing not in SHARINGS:
-        near = difflib.get_close_matches(sharing, SHARINGS, n=1)
-        raise ConfigError(
-            f"sharing is {sharing!r}",
-            expected=f"one of {', '.join(SHARINGS)}",
-            fix=f"did you mean `--sharing {near[0]}`?" if near else "correct `sharing`",
-        )

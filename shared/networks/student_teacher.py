@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-import difflib
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from shared.errors import ConfigError
+from shared.choices import check_choice
 
 STUDENT, TEACHER = "student", "teacher"
 Network = TypeVar("Network", bound=nn.Module)
@@ -71,11 +70,5 @@ def deployed(*, student: nn.Module, teacher: nn.Module | None, deploy: str) -> n
         ConfigError: for another word, or a teacher that does not exist.
     """
     networks = {STUDENT: student} | ({TEACHER: teacher} if teacher is not None else {})
-    if deploy not in networks:
-        near = difflib.get_close_matches(deploy, networks, n=1)
-        raise ConfigError(
-            f"deploy is {deploy!r}",
-            expected=f"one of {', '.join(networks)}",
-            fix=f"did you mean `--deploy {near[0]}`?" if near else f"give `--deploy {STUDENT}`",
-        )
+    check_choice("deploy", deploy, networks)
     return networks[deploy]

@@ -8,14 +8,13 @@ Source: Ronneberger et al., "U-Net", MICCAI 2015; MONAI's FlexibleUNet (Apache-2
 
 from __future__ import annotations
 
-import difflib
-
 import torch
 from monai.networks.nets import FlexibleUNet
 from monai.networks.nets.flexible_unet import FLEXUNET_BACKBONE
 from torch import Tensor
 from torch.nn import functional
 
+from shared.choices import check_choice
 from shared.errors import ConfigError
 from shared.networks.resnet_encoder import PREFIX, SIZES, ResNetEncoder
 from shared.networks.vgg import STAGES, VGGEncoder
@@ -57,13 +56,7 @@ class SegmentationUNet(FlexibleUNet):
         dropout: float = 0.0,
         feature_dropout: float = 0.5,
     ) -> None:
-        if backbone not in ENCODERS:
-            near = difflib.get_close_matches(backbone, ENCODERS, n=1)
-            raise ConfigError(
-                f"backbone is {backbone!r}",
-                expected=f"one of {', '.join(ENCODERS)}",
-                fix=f"did you mean `--backbone {near[0]}`?" if near else "correct `backbone`",
-            )
+        check_choice("backbone", backbone, ENCODERS)
         if num_classes < 2 or in_channels < 1:
             raise ConfigError(
                 f"num_classes is {num_classes}, in_channels {in_channels}",

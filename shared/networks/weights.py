@@ -6,7 +6,6 @@ its SHA-256.
 
 from __future__ import annotations
 
-import difflib
 import logging
 import pickle
 import socket
@@ -16,6 +15,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from shared.choices import nearest
 from shared.errors import CheckpointError
 
 AUTO, IMAGENET, SCRATCH = "auto", "imagenet", "scratch"
@@ -125,11 +125,11 @@ def adapt_channels(weight_O3HW: Tensor, channels: int) -> Tensor:
 def _check_file(source: str) -> Path:
     path = Path(source).expanduser()
     if not path.is_file():
-        near = difflib.get_close_matches(source, (AUTO, IMAGENET, SCRATCH), n=1)
+        near = nearest(source, (AUTO, IMAGENET, SCRATCH))
         raise CheckpointError(
             f"pretrained is {source!r}, and there is no such file",
             expected=f"{AUTO!r}, {IMAGENET!r}, {SCRATCH!r} or the path of a file",
-            fix=f"did you mean `--pretrained {near[0]}`?" if near else WAYS_OUT.format(file="file.pth"),
+            fix=f"did you mean `--pretrained {near}`?" if near else WAYS_OUT.format(file="file.pth"),
         )
     return path
 

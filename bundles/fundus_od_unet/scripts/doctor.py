@@ -14,17 +14,15 @@ from numpy.typing import NDArray
 
 from scripts.entry import CUP, DISC, Entry
 from scripts.masks import OddWidth, read_label, read_view, view_size
-from scripts.phantoms import is_phantom
 from scripts.sources import AUTO, choose_source, read_source
 from scripts.twins import twins
-from shared.doctor import ERROR, NOTE, WARNING, Diagnosis, Picture, Sample, Table
+from shared.doctor import ERROR, WARNING, Diagnosis, Picture, Sample, Table, ask_the_reader, begin
 from shared.doctor.training import stop_at_errors
 from shared.draw.overlay import paint_masks
 from shared.errors import DataError
 from shared.progress import progress_bar
 from shared.report.findings import touches_border
 
-REFUSED = "the reader refuses the data set"
 AGREEMENT = 0.8
 SAMPLES = 5
 
@@ -42,17 +40,10 @@ def examine(
         source: as for `make_datalist`.
     """
     root = Path(dataset_dir)
-    diagnosis = Diagnosis(str(root), quick=quick, phantom=is_phantom(root))
-    if diagnosis.phantom:
-        diagnosis.add(NOTE, "phantom data", "these photographs are drawn, not real")
-    try:
-        name = choose_source(root, source=source)
-        found = read_source(root, source=name)
-    except DataError as error:
-        diagnosis.add(ERROR, REFUSED, f"{error.received}\nexpected: {error.expected}", fix=error.fix)
-        return diagnosis
-    except OSError as error:
-        diagnosis.add(ERROR, "folder that cannot be read", str(error), fix="give yourself the right to read it")
+    diagnosis = begin(root, quick=quick, drawn="photographs")
+    name = ask_the_reader(lambda: choose_source(root, source=source), diagnosis)
+    found = ask_the_reader(lambda: read_source(root, source=name), diagnosis) if name else None
+    if not name or not found:
         return diagnosis
     for problem in found.problems:
         diagnosis.add(ERROR, problem.kind, problem.error.received, problem.subject, fix=problem.error.fix)

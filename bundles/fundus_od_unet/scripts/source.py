@@ -13,6 +13,7 @@ from scripts.sources import AUTO, SOURCES, choose_source
 from shared.data.field_of_view import WORK_WIDTH
 from shared.data.listing import Listing, find_photographs
 from shared.data.photograph import read_photograph
+from shared.dicom.files import eye_of
 from shared.errors import DataError
 from shared.phantoms import dataset_folder
 from shared.progress import progress_bar
@@ -46,7 +47,7 @@ def photographs(
     if not entries:
         listing = find_photographs(root)
         named = {str(item["image"]): str(item["name"]) for item in listing.items}
-        entries = [Entry(name, Path(path), {}, "", name) for path, name in named.items()]
+        entries = [Entry(name, Path(path), {}, "", name, eye_of(path)) for path, name in named.items()]
         refused = listing.refused
     else:
         refused = []

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from scripts import drions, drishti, idrid_disc, refuge, rim_one_dl, rim_one_r3
 from scripts.entry import Found
-from shared.errors import ConfigError, DataError
+from shared.choices import check_choice
+from shared.errors import DataError
 
 AUTO = "auto"
 
@@ -40,10 +40,7 @@ def choose_source(dataset_dir: str | Path, *, source: str = AUTO) -> str:
         DataError: no such folder, or one of no known layout.
     """
     root = Path(dataset_dir)
-    if source != AUTO and source not in SOURCES:
-        near = difflib.get_close_matches(source, [AUTO, *SOURCES], n=1, cutoff=0.0)
-        names = ", ".join([AUTO, *SOURCES])
-        raise ConfigError(f"source is {source!r}", expected=f"one of {names}", fix=f"did you mean --source {near[0]}?")
+    check_choice("source", source, [AUTO, *SOURCES])
     if not root.is_dir():
         raise DataError(f"{root} is no folder", expected="a data set's folder", fix="correct --dataset_dir")
     if source != AUTO:

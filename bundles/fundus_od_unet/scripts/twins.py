@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -10,26 +9,9 @@ import numpy as np
 
 from scripts.entry import Entry
 from scripts.masks import CROP
-from shared.data.duplicates import COPY, Duplicate, find_duplicates, fingerprint, group_duplicates
+from shared.data.duplicates import COPY, Duplicate, find_duplicates, fingerprint, group_duplicates, identical_files
 from shared.errors import DataError
 from shared.progress import progress_bar
-
-
-def identical_files(entries: Sequence[Entry]) -> list[Duplicate]:
-    """Photographs whose files are the same byte for byte, by position; only files of equal length are read."""
-    by_length: dict[int, list[int]] = defaultdict(list)
-    for place, entry in enumerate(entries):
-        if entry.image.is_file() and (length := entry.image.stat().st_size):
-            by_length[length].append(place)
-    pairs: list[Duplicate] = []
-    for places in by_length.values():
-        first: dict[str, int] = {}
-        for place in places if len(places) > 1 else ():
-            digest = hashlib.sha256(entries[place].image.read_bytes()).hexdigest()
-            if digest in first:
-                pairs.append(Duplicate(first[digest], place, 1.0))
-            first.setdefault(digest, place)
-    return pairs
 
 
 def copies(entries: Sequence[Entry]) -> list[Duplicate]:
@@ -57,7 +39,7 @@ def twins(entries: Sequence[Entry], *, quick: bool = False) -> list[list[Entry]]
     Args:
         quick: compare files byte for byte only.
     """
-    pairs = identical_files(entries) + ([] if quick else copies(entries))
+    pairs = identical_files([entry.image for entry in entries]) + ([] if quick else copies(entries))
     groups: dict[int, list[Entry]] = defaultdict(list)
     for entry, number in zip(entries, group_duplicates(len(entries), pairs), strict=True):
         groups[number].append(entry)

@@ -23,10 +23,9 @@ from scripts.layout import BACKGROUND, BOX_TASK, LISTS, NUM_BREEDS, PET, SPECIES
 from scripts.pets import IMAGE_SUFFIXES, Entry, find_root, read_pets
 from scripts.trimap import pet_mask, read_trimap
 from shared.data.photograph import orientation_of, read_photograph
-from shared.doctor import ERROR, NOTE, WARNING, Diagnosis, Picture, Sample, Table
+from shared.doctor import ERROR, NOTE, WARNING, Diagnosis, Picture, Sample, Table, ask_the_reader, begin
 from shared.doctor.training import stop_at_errors
 from shared.errors import DataError
-from shared.phantoms import is_phantom
 from shared.progress import progress_bar
 from shared.tasks import Task, parse_tasks
 
@@ -48,15 +47,9 @@ def examine(
         allow_missing: as for `make_datalist`; what it lets by is a warning.
     """
     root = Path(dataset_dir)
-    diagnosis = Diagnosis(str(root), quick=quick, phantom=is_phantom(root))
-    if diagnosis.phantom:
-        diagnosis.add(NOTE, "phantom data", "these animals are drawn, not real")
-    try:
-        found = read_pets(root, allow_missing=True)
-    except DataError as error:
-        diagnosis.add(
-            ERROR, "the reader refuses the data set", f"{error.received}\nexpected: {error.expected}", fix=error.fix
-        )
+    diagnosis = begin(root, quick=quick, drawn="animals")
+    found = ask_the_reader(lambda: read_pets(root, allow_missing=True), diagnosis)
+    if found is None:
         return diagnosis
     for problem in found.problems:
         severity = WARNING if allow_missing else ERROR

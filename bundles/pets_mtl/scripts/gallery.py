@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from shared.draw.boxes import FOUND, TRUE, paint_box
 from shared.draw.look import FALSE_ALARM, HIT, MISS, Photograph, save, subplots, titled
 from shared.draw.overlay import paint_errors, paint_masks
+from shared.ranks import gather_ordered, gather_to_main
 
 Masks = Mapping[str, npt.NDArray[np.bool_]]
 
@@ -45,6 +47,7 @@ class Gallery:
         self.size, self.offered = size, 0
         self._scores: list[float] = []
         self._pieces: list[Piece] = []
+        self._places: list[int] = []
 
     def offer(self, score: float, make: Callable[[], Piece]) -> None:
         """Take in an image; ``make`` is called only if it is kept for now."""
@@ -55,13 +58,28 @@ class Gallery:
             return
         self._scores.insert(place, score)
         self._pieces.insert(place, make())
+        self._places.insert(place, self.offered)
         if full:
-            del self._scores[self.size], self._pieces[self.size]
+            del self._scores[self.size], self._pieces[self.size], self._places[self.size]
+
+    def gathered(self) -> Gallery:
+        """The gallery of what was offered on all ranks, on the main process; elsewhere an empty one."""
+        kept = gather_ordered(zip(self._places, zip(self._scores, self._pieces, strict=True), strict=True))
+        everywhere = gather_to_main(self.offered)
+        found = Gallery(self.size)
+        for score, piece in kept:
+            found.offer(score, functools.partial(_same, piece))
+        found.offered = sum(everywhere)
+        return found
 
     def lists(self) -> dict[str, list[Piece]]:
         """``worst``, the worst first, and ``best``, the best first; no image is in both."""
         half = min(self.size, -(-len(self._pieces) // 2))
         return {"worst": self._pieces[:half], "best": self._pieces[half:][::-1]}
+
+
+def _same(piece: Piece) -> Piece:
+    return piece
 
 
 def draw_gallery(pieces: Sequence[Piece], path: str | Path, *, title: str, phantom: bool = False) -> Path:

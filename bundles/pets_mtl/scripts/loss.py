@@ -16,6 +16,7 @@ from torch.nn import functional
 from scripts.layout import BOX_TASK
 from shared.errors import ConfigError
 from shared.losses.weighting import FixedWeights, UncertaintyWeights
+from shared.ranks import means_over_ranks
 from shared.tasks import GRADE, MASK, Task, parse_tasks
 
 
@@ -23,7 +24,8 @@ class PetLoss(nn.Module):
     """Weighted Dice loss of the mask, cross entropy of every grade and L1 distance of the box, as published.
 
     A task's term is the mean over the images that have its label; pixels with ``counted`` 0 are left out of Dice. A
-    task without any label in the batch adds nothing.
+    task without any label in the batch adds nothing. Of several ranks, the batch is their common one, however the labels
+    are spread over them.
 
     Args:
         tasks: the task list.
@@ -93,6 +95,7 @@ class PetLoss(nn.Module):
     def terms(self, outputs: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The losses by task before weighting, 0-d each."""
         terms: dict[str, Tensor] = {}
+        counts: dict[str, int] = {}
         labelled_BT = labels["labelled"].bool()
         s = g = 0
         for t, task in enumerate(self.tasks):
@@ -110,7 +113,8 @@ class PetLoss(nn.Module):
             # Augmentation may have moved the box out of the image.
             elif len(rows := labels["has_box"].bool().nonzero().squeeze(1)):
                 terms[task.name] = functional.l1_loss(outputs[BOX_TASK][rows].float(), labels[BOX_TASK][rows].float())
-        return terms
+            counts[task.name] = len(rows)
+        return means_over_ranks(terms, counts=counts, outputs=list(outputs.values()))
 
     def _dice(self, outputs: Mapping[str, Tensor], labels: Mapping[str, Tensor], rows: Tensor, s: int) -> Tensor:
         # MONAI masks before its sigmoid, which would make a masked pixel one half: the sigmoid comes first.

@@ -75,6 +75,10 @@ class PetReport(EvaluationReport):
         super().reset(engine)
         self.galleries = {True: Gallery(self.pictures), False: Gallery(self.pictures)}
 
+    def gather(self) -> None:
+        super().gather()
+        self.galleries = {complete: gallery.gathered() for complete, gallery in self.galleries.items()}
+
     def add(self, outcome: Outcome) -> None:
         super().add(outcome)
         kept = self.kept[-1]

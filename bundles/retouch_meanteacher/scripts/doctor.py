@@ -14,11 +14,9 @@ from scripts.doctor_headers import check_headers
 from scripts.doctor_tables import add_samples, add_tables
 from scripts.doctor_voxels import check_bscans_twice, check_voxels
 from scripts.layout import CLASSES
-from scripts.phantoms import is_phantom
 from scripts.volumes import find_scans
-from shared.doctor import ERROR, NOTE, WARNING, Diagnosis
-from shared.doctor.training import REFUSED, stop_at_errors
-from shared.errors import DataError
+from shared.doctor import ERROR, NOTE, WARNING, Diagnosis, ask_the_reader, begin
+from shared.doctor.training import stop_at_errors
 
 logger = logging.getLogger(__name__)
 
@@ -40,16 +38,9 @@ def examine(
         num_classes: labels from 0 to one less are sound.
     """
     root = Path(dataset_dir)
-    diagnosis = Diagnosis(str(root), quick=quick, phantom=is_phantom(root))
-    if diagnosis.phantom:
-        diagnosis.add(NOTE, "phantom data", "these volumes are drawn, not real")
-    try:
-        found = find_scans(root)
-    except DataError as error:
-        diagnosis.add(ERROR, REFUSED, f"{error.received}\nexpected: {error.expected}", fix=error.fix)
-        return diagnosis
-    except OSError as error:
-        diagnosis.add(ERROR, "folder that cannot be read", str(error), fix="give yourself the right to read it")
+    diagnosis = begin(root, quick=quick, drawn="volumes")
+    found = ask_the_reader(lambda: find_scans(root), diagnosis)
+    if found is None:
         return diagnosis
     for problem in found.problems:
         diagnosis.add(ERROR, problem.kind, problem.error.received, problem.subject, fix=problem.error.fix)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import zlib
 from collections.abc import Collection, Mapping, Sequence
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from shared.choices import nearest
 from shared.data.splits import split_groups
 from shared.errors import ConfigError
 
@@ -90,11 +90,11 @@ def check_known(key: str, names: Collection[str], known: Collection[str]) -> Non
     """
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.0)
+            near = nearest(name, sorted(known), cutoff=0)
             raise ConfigError(
                 f"{key} names {name!r}, which is not in the data",
                 expected=f"some of {', '.join(sorted(known)[:12])}{' ...' if len(known) > 12 else ''}",
-                fix=f"correct --{key}{f'; did you mean {near[0]}?' if near else ''}",
+                fix=f"correct --{key}{f'; did you mean {near}?' if near else ''}",
             )
 
 

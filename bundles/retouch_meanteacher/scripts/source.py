@@ -14,20 +14,21 @@ from scripts.retouch import find_retouch
 from scripts.scan import Scan, patient_of
 from scripts.volumes import Item, describe
 from shared.data.bscan_pictures import PICTURE_SUFFIXES
+from shared.data.listing import Listing
 from shared.data.volume_header import VOLUME_SUFFIXES, is_volume_file, volume_stem
 from shared.errors import DataError
 from shared.phantoms import dataset_folder
 
 
-def volumes(dataset_dir: str, *, workspace: str, phantoms: Mapping[str, Any]) -> list[Item]:
-    """Volumes to infer: items as of `scripts.volumes.describe`, without labels.
+def volumes(dataset_dir: str, *, workspace: str, phantoms: Mapping[str, Any]) -> Listing:
+    """Volumes to infer: items as of `scripts.volumes.describe`, without labels, and those that cannot be read.
 
     Args:
-        dataset_dir: a volume (``.mhd``, ``.mha``, ``.nii``, ``.nii.gz``), a folder of B-scans, a data set, any folder
+        dataset_dir: a volume (``.mhd``, ``.mha``, ``.nii``, ``.nii.gz``, DICOM), a folder of B-scans, a data set, any folder
             (searched for volumes and folders of B-scans), or the word "phantoms". References are left out.
 
     Raises:
-        DataError: nothing to infer, or a volume that cannot be read.
+        DataError: nothing to infer, or no volume that can be read.
     """
     root = Path(dataset_folder(dataset_dir, workspace=workspace, phantoms=phantoms, ensure_phantoms=ensure_phantoms))
     if not root.exists():
@@ -36,10 +37,25 @@ def volumes(dataset_dir: str, *, workspace: str, phantoms: Mapping[str, Any]) ->
     if not scans:
         raise DataError(
             f"{root} holds no volume",
-            expected=f"files ending in {', '.join(VOLUME_SUFFIXES)}, or folders of B-scans",
+            expected=f"files ending in {', '.join(VOLUME_SUFFIXES)}, DICOM, or folders of B-scans",
             fix="correct --dataset_dir",
         )
-    return [describe(scan._replace(label=None)) for scan in scans]
+    items: list[Item] = []
+    refused: list[tuple[str, str]] = []
+    for scan in scans:
+        try:
+            items.append(describe(scan._replace(label=None)))
+        except DataError as error:
+            if len(scans) == 1:
+                raise
+            refused.append((str(scan.image), error.received))
+    if not items:
+        raise DataError(
+            f"{root}: none of {len(refused)} volumes can be read: {refused[0][1]}",
+            expected="whole OCT volumes",
+            fix="give others with --dataset_dir",
+        )
+    return Listing(items, refused)
 
 
 def _of_data_set(root: Path) -> list[Scan]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from typing import Any
 
+from shared.choices import check_choice, nearest
 from shared.engines.consistency.base import ConsistencyMethod, Passes, ScanBatch
 from shared.engines.consistency.cross_pseudo import CrossPseudo
 from shared.engines.consistency.fixmatch import FixMatch
@@ -39,20 +39,14 @@ def make_method(name: str, *, num_classes: int, **settings: Any) -> ConsistencyM
     Raises:
         ConfigError: an unknown word, or a setting that the method does not have.
     """
-    if name not in METHODS:
-        near = difflib.get_close_matches(name, METHODS, n=1)
-        raise ConfigError(
-            f"method is {name!r}",
-            expected=f"one of {', '.join(METHODS)}",
-            fix=f"did you mean `--method {near[0]}`?" if near else "correct `method`",
-        )
+    check_choice("method", name, METHODS)
     kind = METHODS[name]
     known = {key for cls in kind.__mro__[:-1] for key in inspect.signature(cls).parameters} - {"more"}
     if unknown := sorted(set(settings) - known):
-        near = difflib.get_close_matches(unknown[0], known, n=1)
+        near = nearest(unknown[0], known)
         raise ConfigError(
             f"the method {name} has no setting {unknown[0]!r}",
             expected=f"among {', '.join(sorted(known - {'num_classes'}))}",
-            fix=f"did you mean {near[0]!r}?" if near else "leave it out",
+            fix=f"did you mean {near!r}?" if near else "leave it out",
         )
     return kind(**settings, **({"num_classes": num_classes} if "num_classes" in known else {}))

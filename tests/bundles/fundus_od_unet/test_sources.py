@@ -234,7 +234,7 @@ def test_a_folder_of_no_source_and_a_name_of_none(tmp_path: Path) -> None:
         datalist(tmp_path)
     with pytest.raises(DataError, match=r"is no folder"):
         datalist(tmp_path / "none")
-    with pytest.raises(ConfigError, match=r"did you mean --source drishti"):
+    with pytest.raises(ConfigError, match=r"did you mean 'drishti'"):
         datalist(tmp_path, source="dristi")
     with pytest.raises(DataError, match=r"has no photograph of refuge"):
         datalist(tmp_path, source="refuge")

@@ -7,7 +7,15 @@ import pytest
 from PIL import Image
 
 from shared.data import duplicates
-from shared.data.duplicates import COPY, SAME_EYE, Duplicate, find_duplicates, find_same_eyes, fingerprints
+from shared.data.duplicates import (
+    COPY,
+    SAME_EYE,
+    Duplicate,
+    find_duplicates,
+    find_same_eyes,
+    fingerprints,
+    identical_files,
+)
 from shared.data.duplicates import group_duplicates as group
 from shared.errors import DataError
 from tests.support.fundus import draw_fundus
@@ -114,3 +122,11 @@ def test_known_pairs_of_the_real_photographs(real_idrid: Path) -> None:
     pairs = find_same_eyes(paths + [part_b / f"IDRiD_{number:03}.jpg" for number in alike])
     found = {(pair.first, pair.second): pair.correlation >= COPY for pair in pairs}
     assert found == {(2 * i, 2 * i + 1): i < 3 for i in range(7)}
+
+
+def test_identical_files_are_found_by_their_bytes_alone(tmp_path: Path) -> None:
+    contents = {"a": b"one", "b": b"two", "c": b"one", "empty": b"", "also_empty": b"", "d": b"longer"}
+    paths = [tmp_path / name for name in (*contents, "absent")]
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    assert identical_files(paths) == [Duplicate(0, 2, 1.0)]

@@ -46,7 +46,7 @@ def test_every_word_has_one_method() -> None:
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("mean_techer", {}, r"method is 'mean_techer'[\s\S]*did you mean `--method mean_teacher`"),
+        ("mean_techer", {}, r"method is 'mean_techer'[\s\S]*did you mean 'mean_teacher'"),
         ("nothing", {}, r"one of mean_teacher, fixmatch"),
         ("fixmatch", {"treshold": 0.5}, r"fixmatch has no setting 'treshold'[\s\S]*did you mean 'threshold'"),
         ("supervised", {"threshold": 0.5}, r"supervised has no setting 'threshold'"),

@@ -123,8 +123,8 @@ def test_both_are_chosen_by_key_learn_and_can_be_scripted(architecture: str) -> 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"backbone": "clasic"}, r"one of classic, padded[\s\S]*did you mean --backbone classic"),
-        ({"border": "mirrored"}, r"one of edge, mirror[\s\S]*did you mean --border mirror"),
+        ({"backbone": "clasic"}, r"one of classic, padded[\s\S]*did you mean 'classic'"),
+        ({"border": "mirrored"}, r"one of edge, mirror[\s\S]*did you mean 'mirror'"),
         ({"num_classes": 1}, r"two classes"),
         ({"channels": (32,)}, r"two levels"),
         ({"backbone": "padded", "in_channels": 0}, r"at least one channel"),

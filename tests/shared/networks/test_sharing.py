@@ -244,8 +244,8 @@ def test_the_published_unet_starts_from_scratch_and_refuses_weights(sharing: str
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"sharing": "cross-stitch"}, "--sharing cross_stitch"),
-        ({"sharing": "moe", "backbone": "resnet81"}, "--backbone resnet18"),
+        ({"sharing": "cross-stitch"}, "did you mean 'cross_stitch'"),
+        ({"sharing": "moe", "backbone": "resnet81"}, "did you mean 'resnet18'"),
         ({"sharing": "moe", "tasks": []}, "task list is empty"),
         ({"sharing": "cross_stitch", "self_weight": 1.5}, "self_weight is 1.5"),
         ({"sharing": "moe", "num_experts": 0}, "num_experts is 0"),

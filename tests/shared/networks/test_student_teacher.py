@@ -58,7 +58,7 @@ def test_what_is_deployed() -> None:
     student, teacher = nn.Identity(), nn.Identity()
     assert deployed(student=student, teacher=teacher, deploy="student") is student
     assert deployed(student=student, teacher=teacher, deploy="teacher") is teacher
-    with pytest.raises(ConfigError, match=r"did you mean `--deploy teacher`"):
+    with pytest.raises(ConfigError, match=r"did you mean 'teacher'"):
         deployed(student=student, teacher=teacher, deploy="techer")
     with pytest.raises(ConfigError, match=r"one of student\n"):
         deployed(student=student, teacher=None, deploy="teacher")

@@ -95,7 +95,7 @@ def test_sizes_that_32_does_not_divide_are_refused(size: tuple[int, int]) -> Non
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"backbone": "resnet5"}, r"did you mean `--backbone resnet50`"),
+        ({"backbone": "resnet5"}, r"did you mean 'resnet50'"),
         ({"backbone": "transformer"}, r"one of resnet18"),
         ({"num_classes": 1}, r"at least two classes"),
         ({"in_channels": 0}, r"correct `num_classes` or `neighbours`"),

@@ -16,6 +16,7 @@ from scripts.report.rows import DiscRow, disc_rows
 from scripts.report.scored import MODEL, Scored, score
 from scripts.segmented import segment
 from shared.errors import ConfigError, DataError
+from shared.ranks import gather_ordered, is_main
 
 
 class DiscReport:
@@ -66,11 +67,20 @@ class DiscReport:
         """Collect from a MONAI evaluator that decollates its batch."""
         engine.add_event_handler(Events.STARTED, self.reset)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
-        engine.add_event_handler(Events.COMPLETED, self.finish)
+        engine.add_event_handler(Events.COMPLETED, self.finish_together)
+
+    def finish_together(self, engine: Engine) -> None:
+        """Of several ranks, the main one writes the report on what all have collected."""
+        self.scored = gather_ordered(zip(self.places, self.scored, strict=True))
+        if is_main():
+            self.finish(engine)
 
     def reset(self, engine: Engine | None = None) -> None:
         """Forget everything collected."""
         self.scored: list[Scored] = []
+        # Where among all photographs that came, those without a mask included, a scored one stood.
+        self.places: list[int] = []
+        self.came = 0
         self.rows: list[DiscRow] = []
 
     def collect(self, engine: Engine) -> None:
@@ -91,8 +101,10 @@ class DiscReport:
 
     def add(self, output: Mapping[str, Any], batch: Mapping[str, Any]) -> None:
         """Take in one photograph: ``pred``, probabilities [K,H,W], and the batch with ``native_label`` [1,H,W]."""
+        self.came += 1
         if "native_label" not in batch:
             return
+        self.places.append(self.came)
         found = segment(torch.as_tensor(output["pred"]), self.classes, keep_largest=self.keep_largest)
         experts = self.readers.get(str(batch["path"]))
         picture = self.figures and self.pictures > 0

@@ -17,12 +17,11 @@ from scripts.doctor.labels import check_labels
 from scripts.doctor.pixels import check_pixels
 from scripts.doctor.tables import check_centres, check_grades
 from scripts.doctor.tallies import add_samples, add_tables
-from scripts.doctor.twins import check_twins, identical_files, same_eyes
+from scripts.doctor.twins import check_twins, same_eyes
 from scripts.idrid import read_idrid
-from scripts.phantoms import is_phantom
-from shared.doctor import ERROR, NOTE, Diagnosis
-from shared.doctor.training import REFUSED, stop_at_errors
-from shared.errors import DataError
+from shared.data.duplicates import identical_files
+from shared.doctor import ERROR, Diagnosis, ask_the_reader, begin
+from shared.doctor.training import stop_at_errors
 from shared.tasks import Task, TaskList, parse_tasks
 
 logger = logging.getLogger(__name__)
@@ -46,22 +45,18 @@ def examine(
         num_workers: threads that decode.
     """
     root = Path(dataset_dir)
-    diagnosis = Diagnosis(str(root), quick=quick, phantom=is_phantom(root))
-    if diagnosis.phantom:
-        diagnosis.add(NOTE, "phantom data", "these photographs are drawn, not real")
-    try:
-        survey = survey_files(root, diagnosis, allow_missing=allow_missing)
-    except OSError as error:
-        diagnosis.add(ERROR, "folder that cannot be read", str(error), fix="give yourself the right to read it")
+    diagnosis = begin(root, quick=quick, drawn="photographs")
+    survey = ask_the_reader(lambda: survey_files(root, diagnosis, allow_missing=allow_missing), diagnosis)
+    if survey is None:
         return diagnosis
     if not survey.entries:
-        _ask_the_reader(root, diagnosis)
+        ask_the_reader(lambda: read_idrid(root, allow_missing=True), diagnosis)
         return diagnosis
     check_grades(survey, diagnosis, allow_missing=allow_missing)
     sizes = check_headers(survey, diagnosis)
     centres = check_centres(survey, sizes, diagnosis)
     if quick:
-        check_twins(survey, identical_files(survey), diagnosis)
+        check_twins(survey, identical_files([entry.image for entry in survey.entries]), diagnosis)
     else:
         looks = check_pixels(survey, sizes, diagnosis, num_workers=num_workers)
         pairs = same_eyes(survey, looks, diagnosis, cache_dir=cache_dir, num_workers=num_workers)
@@ -70,7 +65,8 @@ def examine(
         add_samples(survey, diagnosis)
     add_tables(survey, sizes, diagnosis, looks=None if quick else looks)
     if not diagnosis.of(ERROR):
-        _ask_the_reader(root, diagnosis, allow_missing=allow_missing)
+        # What the doctor calls sound, the reader must take.
+        ask_the_reader(lambda: read_idrid(root, allow_missing=allow_missing), diagnosis)
     return diagnosis
 
 
@@ -102,12 +98,3 @@ def unlabelled(survey: Survey, tasks: TaskList) -> list[str]:
     """Tasks for which the training sets cannot have a label, because the part with such labels is absent."""
     parts = {entry.part for entry in survey.entries if entry.subset == "train"}
     return [task.name for task in tasks if ("A" if task in tasks.masks else "B") not in parts]
-
-
-def _ask_the_reader(root: Path, diagnosis: Diagnosis, *, allow_missing: bool = True) -> None:
-    """What the doctor calls sound, the reader must take: its refusal is an error too."""
-    try:
-        read_idrid(root, allow_missing=allow_missing)
-    except DataError as error:
-        message = f"{error.received}\nexpected: {error.expected}"
-        diagnosis.add(ERROR, REFUSED, message, fix=error.fix)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,23 +13,6 @@ from scripts.idrid import Entry
 from shared.data.duplicates import COPY, Duplicate, find_same_eyes, group_duplicates
 from shared.doctor import ERROR, NOTE, WARNING, Diagnosis
 from shared.errors import DataError
-
-
-def identical_files(survey: Survey) -> list[Duplicate]:
-    """Photographs whose files are the same byte for byte; only files of equal length are read."""
-    by_length: dict[int, list[int]] = defaultdict(list)
-    for position, entry in enumerate(survey.entries):
-        if entry.image.is_file() and (length := entry.image.stat().st_size):
-            by_length[length].append(position)
-    pairs: list[Duplicate] = []
-    for positions in by_length.values():
-        first: dict[str, int] = {}
-        for position in positions if len(positions) > 1 else []:
-            digest = hashlib.sha256(survey.entries[position].image.read_bytes()).hexdigest()
-            if digest in first:
-                pairs.append(Duplicate(first[digest], position, 1.0))
-            first.setdefault(digest, position)
-    return pairs
 
 
 def same_eyes(
