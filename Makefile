@@ -29,7 +29,7 @@ test: $(READY)
 	OMP_NUM_THREADS=1 $(PY) -m pytest -m "not e2e" -n $(or $(JOBS),2) --dist loadfile $(ARGS)
 
 test-e2e: $(READY) browser
-	$(PY) -m pytest -m e2e $(ARGS)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -m e2e -n $(or $(JOBS),2) --dist loadgroup $(ARGS)
 
 # Chromium for the tests of pages: Debian's, where root may install it; without it these tests are skipped.
 browser:
