@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from ignite.engine import Engine
 from ignite.metrics import Metric, MetricsLambda
 from ignite.metrics.metric import reinit__is_reduced, sync_all_reduce
 
 from shared.errors import DataError
+from shared.metrics.decollated import DecollatedMetric
 from shared.metrics.grading import accuracy, quadratic_kappa
 from shared.metrics.overlap import Overlap, dice
 from shared.tasks import Task, TaskList, parse_tasks
@@ -20,7 +20,7 @@ from shared.tasks import Task, TaskList, parse_tasks
 Figures = dict[str, float]
 
 
-class TaskTally(Metric):
+class TaskTally(DecollatedMetric):
     """Counts of every task over an epoch, from an evaluator whose post-processing has decollated its batch.
 
     Only labelled (photograph, task) pairs count. ``compute`` gives one number per name: ``Dice_<mask task>`` pooled
@@ -58,12 +58,6 @@ class TaskTally(Metric):
         self._confusions = [
             part.view(task.num_classes, -1) for part, task in zip(parts[1:], self.tasks.grades, strict=True)
         ]
-
-    @torch.no_grad()
-    def iteration_completed(self, engine: Engine) -> None:
-        state: Any = engine.state
-        for pair in zip(state.output, state.batch, strict=True):
-            self.update(pair)
 
     @reinit__is_reduced
     def update(self, output: tuple[Mapping[str, Any], Mapping[str, Any]]) -> None:

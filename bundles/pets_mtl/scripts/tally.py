@@ -8,20 +8,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
-from ignite.engine import Engine
 from ignite.metrics import Metric, MetricsLambda
 from ignite.metrics.metric import reinit__is_reduced, sync_all_reduce
 
 from scripts.layout import BOX_TASK
 from shared.data.boxes import box_iou, boxes_to_pixels
 from shared.errors import DataError
+from shared.metrics.decollated import DecollatedMetric
 from shared.tasks import Task, parse_tasks
 
 Figures = dict[str, float]
 GOOD_BOX = 0.5
 
 
-class PetTally(Metric):
+class PetTally(DecollatedMetric):
     """Sums over the images of an epoch, from an evaluator whose post-processing has decollated its batch.
 
     Each image counts once in a task for which it is labelled. ``compute`` gives means over these images:
@@ -45,12 +45,6 @@ class PetTally(Metric):
     @reinit__is_reduced
     def reset(self) -> None:
         self._sums_F2 = torch.zeros(len(self.figures), 2, dtype=torch.float64, device=self._device)
-
-    @torch.no_grad()
-    def iteration_completed(self, engine: Engine) -> None:
-        state: Any = engine.state
-        for pair in zip(state.output, state.batch, strict=True):
-            self.update(pair)
 
     @reinit__is_reduced
     def update(self, output: tuple[Mapping[str, Any], Mapping[str, Any]]) -> None:
