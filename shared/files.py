@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -75,6 +76,12 @@ def check_writable(folder: str | Path, *, fix: str = ELSEWHERE) -> None:
             pass
     except OSError as error:
         raise DataError(f"cannot write into {folder}: {error}", expected=WRITABLE, fix=fix) from error
+
+
+def sha256_of(path: Path) -> str:
+    """A file's SHA-256, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_text(path: str | Path, text: str) -> Path:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from shared.data.field_of_view import WORK_WIDTH, find_field_of_view
 from shared.data.photograph import read_photograph
+from shared.dicom.files import is_dicom, stem_of
 from shared.errors import DataError
 from shared.progress import progress_bar
 
@@ -23,7 +24,7 @@ class Listing(NamedTuple):
 
 
 def find_photographs(path: str | Path) -> Listing:
-    """Find fundus photographs.
+    """Find fundus photographs, DICOM among them.
 
     Every picture is opened once, scaled down, and its field of view looked for.
 
@@ -59,17 +60,22 @@ def _find(path: str | Path, *, check: Callable[[Path], None], noun: str, expecte
     kinds = ", ".join(sorted(SUFFIXES))
     if not root.exists():
         raise DataError(
-            f"{root} does not exist", expected=f"a picture ({kinds}) or a folder of them", fix="correct --dataset_dir"
+            f"{root} does not exist",
+            expected=f"a picture ({kinds}, DICOM) or a folder of them",
+            fix="correct --dataset_dir",
         )
     files = [root] if root.is_file() else sorted(file for file in root.rglob("*") if is_picture(file, root))
     if not files:
-        raise DataError(f"{root} holds no picture", expected=f"files ending in {kinds}", fix="correct --dataset_dir")
+        raise DataError(
+            f"{root} holds no picture", expected=f"files ending in {kinds}, or DICOM", fix="correct --dataset_dir"
+        )
     items: list[dict[str, Any]] = []
     refused: list[tuple[str, str]] = []
     for file in progress_bar(files, desc=work, unit="photo", disable=len(files) < 50):
         try:
             check(file)
-            name = file.stem if root.is_file() else file.relative_to(root).with_suffix("").as_posix()
+            stem = stem_of(file) if is_dicom(file) else file.stem
+            name = stem if root.is_file() else file.relative_to(root).with_name(stem).as_posix()
             items.append({"image": str(file), "name": name})
         except DataError as error:
             refused.append((str(file), error.received))
@@ -93,6 +99,6 @@ def _decode(file: Path) -> None:
 
 
 def is_picture(file: Path, root: Path) -> bool:
-    """Whether a file below a folder is a picture, by its name, and not hidden."""
+    """Whether a file below a folder is a picture, by its name or as DICOM, and not hidden."""
     hidden = any(part.startswith(".") for part in file.relative_to(root).parts)
-    return file.suffix.lower() in SUFFIXES and file.is_file() and not hidden
+    return not hidden and file.is_file() and (file.suffix.lower() in SUFFIXES or is_dicom(file))

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
+from shared.dicom.files import SUFFIXES as DICOM_SUFFIXES
+from shared.dicom.files import has_preamble, is_dicom
 from shared.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -36,7 +38,7 @@ def read_photograph(
 
     Args:
         path: a file of one of `SUFFIXES`' kinds. Grey, palette, alpha, CMYK and 16-bit pictures are converted to RGB;
-            each kind of conversion is logged once per process.
+            each kind of conversion is logged once per process. DICOM: see `shared.dicom.photograph`.
         at_least: (height, width) that is enough. A JPEG is then decoded at the smallest of the scales 1, 1/2, 1/4, 1/8
             that is no smaller, which costs a fraction of the time; other formats are decoded in full.
         upright: apply the EXIF orientation. Not where labels were drawn on the stored pixels.
@@ -51,6 +53,11 @@ def decode_photograph(
     content: bytes, *, at_least: tuple[float, float] | None = None, upright: bool = True, name: str | Path
 ) -> Photograph:
     """As `read_photograph`, from a file's content; ``name`` is what messages call it."""
+    if has_preamble(content) or Path(name).suffix.lower() in DICOM_SUFFIXES:
+        from shared.dicom.photograph import decode_photograph as decode_dicom
+
+        pixels_HW3 = decode_dicom(content, name=name, max_pixels=MAX_PIXELS)
+        return Photograph(pixels_HW3, (pixels_HW3.shape[0], pixels_HW3.shape[1]))
     try:
         with Image.open(io.BytesIO(content)) as image:
             turned = upright and orientation_of(image) >= 5
@@ -69,6 +76,10 @@ def decode_photograph(
 
 def photograph_size(path: str | Path, *, upright: bool = True) -> tuple[int, int]:
     """(height, width) of the photograph, upright or as stored, from its header, without decoding it."""
+    if is_dicom(path):
+        from shared.dicom.photograph import photograph_size as dicom_size
+
+        return dicom_size(path)
     try:
         with Image.open(path) as image:
             width, height = image.size

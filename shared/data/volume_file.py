@@ -1,4 +1,4 @@
-"""Volumes read B-scan by B-scan: MetaImage, NIfTI and folders of pictures, in memory that does not grow with them."""
+"""Volumes read B-scan by B-scan: MetaImage, NIfTI, DICOM, folders of pictures. Memory does not grow with them."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ BITS = (8, 10, 12, 14, 16)
 class VolumeFile:
     """One volume; its header is read at once, its voxels when asked for.
 
-    Uncompressed voxels are read where they are. Compressed ones are first unpacked, piece by piece, into an unnamed
-    temporary file (`tempfile`'s folder; the system removes it whatever happens). So memory holds what `read` returns.
+    Uncompressed voxels are read where they are. Compressed ones, and DICOM's frames, are first unpacked, piece by
+    piece, into an unnamed temporary file (`tempfile`'s folder; the system removes it whatever happens). So memory holds
+    what `read` returns.
 
     Args:
-        path: ``.mhd``, ``.mha``, ``.nii``, ``.nii.gz``, a folder of PNG, JPEG or TIFF B-scans, or such a folder and a
-            pattern with ``*`` for their names.
+        path: ``.mhd``, ``.mha``, ``.nii``, ``.nii.gz``, DICOM, a folder of PNG, JPEG or TIFF B-scans, or such a folder
+            and a pattern with ``*`` for their names.
         label: class numbers instead of intensities (matters for pictures, see `read_bscan`).
         allow_gaps: see `find_bscans`.
 
@@ -168,6 +169,10 @@ class VolumeFile:
         return bscans_NHW
 
     def _open(self, header: VolumeHeader) -> IO[bytes]:
+        if header.dicom:
+            from shared.dicom.tomography import unpack_frames
+
+            return unpack_frames(header)
         try:
             source = header.data_file.open("rb")
         except OSError as error:

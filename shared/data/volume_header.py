@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.data.volume_writing import VolumeGeometry
+from shared.dicom.files import is_dicom, stem_of
 from shared.errors import DataError
 
 META_SUFFIXES = (".mhd", ".mha")
@@ -42,8 +43,8 @@ class VolumeHeader(NamedTuple):
     """What a header says.
 
     ``physical``: the header gives a spacing, and not one of zeros or ones. ``dtype`` with byte order. The voxels begin
-    at byte ``offset`` of ``data_file``, after decompression where ``compressed``; values are
-    ``voxel * slope + intercept``.
+    at byte ``offset`` of ``data_file``, after decompression where ``compressed`` (of ``dicom``: of all frames); values
+    are ``voxel * slope + intercept``.
     """
 
     geometry: VolumeGeometry
@@ -54,6 +55,7 @@ class VolumeHeader(NamedTuple):
     compressed: bool = False
     slope: float = 1.0
     intercept: float = 0.0
+    dicom: bool = False
 
     @property
     def num_bytes(self) -> int:
@@ -62,13 +64,15 @@ class VolumeHeader(NamedTuple):
 
 
 def is_volume_file(path: Path) -> bool:
-    """Whether a file is a volume, by its name."""
-    return path.name.lower().endswith(VOLUME_SUFFIXES)
+    """Whether a file is a volume, by its name, or DICOM."""
+    return path.name.lower().endswith(VOLUME_SUFFIXES) or is_dicom(path)
 
 
 def volume_stem(path: Path) -> str:
     """File name without the suffix, of which ``.nii.gz`` is one."""
     name = path.name
+    if not name.lower().endswith(VOLUME_SUFFIXES) and is_dicom(path):
+        return stem_of(path)
     suffix = next((suffix for suffix in (".nii.gz", *VOLUME_SUFFIXES) if name.lower().endswith(suffix)), path.suffix)
     return name[: len(name) - len(suffix)]
 
@@ -79,7 +83,7 @@ def is_physical(spacing: tuple[float, ...]) -> bool:
 
 
 def read_header(path: str | Path) -> VolumeHeader:
-    """Read the header of a ``.mhd``, ``.mha``, ``.nii`` or ``.nii.gz`` file.
+    """Read the header of a ``.mhd``, ``.mha``, ``.nii``, ``.nii.gz`` or DICOM file.
 
     Raises:
         DataError: a missing file, another format, a header without sense, or fewer bytes than it promises (where the
@@ -92,10 +96,14 @@ def read_header(path: str | Path) -> VolumeHeader:
         header = _read_meta(path)
     elif path.name.lower().endswith(NIFTI_SUFFIXES):
         header = _read_nifti(path)
+    elif is_dicom(path):
+        from shared.dicom.tomography import read_tomography
+
+        header = read_tomography(path)
     else:
         raise DataError(
             f"{path} is no volume that can be read",
-            expected=f"a file ending in {', '.join(VOLUME_SUFFIXES)}, or a folder of B-scans",
+            expected=f"a file ending in {', '.join(VOLUME_SUFFIXES)}, a DICOM file, or a folder of B-scans",
             fix="convert it, for example with ITK or 3D Slicer",
         )
     n, h, w = header.geometry.size_NHW

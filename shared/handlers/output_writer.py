@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ignite.engine import Engine, Events
 from PIL import Image
 
+from shared.dicom.files import is_dicom
 from shared.files import atomic_write
 from shared.report.files import write_csv, write_json
 from shared.report.names import OutputNames
@@ -25,7 +26,8 @@ class OutputWriter:
     """What writers of photographs have in common; a subclass gives `collect`, `row` and, where it has any, `remarks`.
 
     Below ``output_dir``: ``json/NAME.json`` (written last: a photograph that has it is complete), ``summary.csv`` (one
-    line per photograph, also those of earlier runs into the same folder), ``refused.csv``. NAME is the file's stem;
+    line per photograph, also those of earlier runs into the same folder), ``refused.csv``; of DICOM photographs
+    ``segmentations/NAME.dcm``. NAME is the file's stem;
     where another photograph already has it, the stem with eight digits that depend on the path, so a repeated run
     writes to the same names.
 
@@ -94,6 +96,31 @@ class OutputWriter:
         self.written.append(name)
         if len(self.written) % SUMMARY_EVERY == 0:
             self.write_summary()
+
+    def write_segmentation(
+        self,
+        name: str,
+        path: str | Path,
+        masks: Mapping[str, npt.NDArray[np.bool_]],
+        *,
+        titles: Mapping[str, str] | None = None,
+    ) -> dict[str, str]:
+        """Of a DICOM photograph also write ``segmentations/NAME.dcm`` (DICOM SEG); returns its entry of ``files``.
+
+        Where none can be made, that is noted among what was refused, and all else goes on.
+        """
+        if not masks or not is_dicom(path):
+            return {}
+        from shared.dicom.segmentation import NoSegmentationError, write_photograph_segmentation
+
+        file = f"segmentations/{name}.dcm"
+        more = {"titles": titles, "provenance": self.provenance}
+        try:
+            write_photograph_segmentation(masks, self.output_dir / file, source=path, **more)
+        except NoSegmentationError as error:
+            self.refuse([(path, f"read, but without a DICOM segmentation: {error.received}")])
+            return {}
+        return {"dicom_seg": file}
 
     def write_summary(self) -> None:
         """Rewrite ``summary.csv``."""

@@ -103,7 +103,8 @@ class PhotographWriter(OutputWriter):
         findings["provenance"] = self.provenance
         self.draw(photo_HW3, masks, findings, self.output_dir / "overlays" / f"{name}.jpg")
         files = {f"mask_{task}": f"masks/{name}_{task}.png" for task in masks} | {"overlay": f"overlays/{name}.jpg"}
-        findings["files"] = files
+        titles = {task.name: task.title for task in self.tasks.masks}
+        findings["files"] = files | self.write_segmentation(name, outcome.path, masks, titles=titles)
         self.complete(name, findings)
         return findings
 

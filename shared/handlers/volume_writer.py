@@ -26,8 +26,8 @@ class VolumeWriter:
 
     Below ``output_dir``: ``volumes/NAME.mha`` and ``.nii.gz`` (class numbers), ``thickness/NAME_FLUID.csv`` and
     ``.png``, ``overviews/NAME.png``, ``json/NAME.json`` (written last: a volume that has it is complete),
-    ``summary.csv`` (one line per volume), ``refused.csv``. B-scans come in order and are written at once; of a volume
-    the fluid's depth under every A-scan is kept, and two small pictures. A folder takes the results of one model: those
+    ``summary.csv`` (one line per volume), ``refused.csv``; of DICOM volumes
+    ``segmentations/NAME.dcm``. B-scans come in order and are written at once; of a volume the fluid's depth under every A-scan is kept, and two small pictures. A folder takes the results of one model: those
     of earlier runs with the same ``provenance`` stay in the summary, others are refused.
 
     Args:
@@ -105,6 +105,8 @@ class VolumeWriter:
                 file = self.current.finish()
                 self._take_over(file)
                 self.written.append(self.current.name)
+                if self.current.problem:
+                    self.refused.append((str(self.current.item["image"]), self.current.problem))
                 self.write_summary()
                 self.current = None
         except BaseException:

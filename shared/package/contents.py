@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import NamedTuple
 import shared
 from shared.data.splits import SPLIT_FILE
 from shared.errors import ConfigError
+from shared.files import sha256_of
 from shared.handlers.finish_multitask import THRESHOLDS_FILE
 from shared.handlers.load import no_weights
 
@@ -94,12 +94,6 @@ def large_files(weights: Weights) -> str:
         f"  hash_val: {sha256_of(weights.model)}\n"
         "  hash_type: sha256\n"
     )
-
-
-def sha256_of(path: Path) -> str:
-    """A file's SHA-256, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _kept(path: Path) -> bool:

@@ -12,6 +12,7 @@ import torch
 
 from shared.data.volume_file import VolumeFile
 from shared.data.volume_writing import LabelVolumeWriter, open_writer
+from shared.dicom.files import is_dicom
 from shared.draw.bscans import draw_bscan_strip
 from shared.draw.overlay import fitted_size
 from shared.draw.volumes import draw_thickness_map
@@ -60,10 +61,14 @@ class VolumeOutput:
         self.count, self._most = 0, -1
         self._shown: dict[str, tuple[int, Bytes, Bytes]] = {}
         self.writers: dict[str, LabelVolumeWriter] = {}
+        self.segmentation: LabelVolumeWriter | None = None
+        self.problem = ""
         try:
             for suffix in formats:
                 path = output_dir / "volumes" / f"{name}{suffix}"
                 self.writers[suffix] = open_writer(path, geometry=self.geometry)
+            if is_dicom(item["image"]):
+                self.segmentation = self._open_segmentation()
         except BaseException:
             self.discard()
             raise
@@ -90,7 +95,7 @@ class VolumeOutput:
                 expected=f"B-scan {self.count} of size {self.geometry.size_NHW[1:]}",
                 fix="let the loader go through whole volumes in order, without a sampler",
             )
-        for writer in self.writers.values():
+        for writer in (*self.writers.values(), *([self.segmentation] if self.segmentation else [])):
             writer.append(labels_HW)
         fluid = self.findings.add(self.count, labels_HW)
         if self.count == self.geometry.size_NHW[0] // 2:
@@ -101,7 +106,10 @@ class VolumeOutput:
         self.count += 1
 
     def finish(self) -> Path:
-        """Complete the label volumes, write all other files, and the JSON last; returns its path."""
+        """Complete the label volumes, write all other files, and the JSON last; returns its path.
+
+        Where no DICOM segmentation can be made of a DICOM volume, `problem` says why, and all else is written.
+        """
         # The JSON of an earlier run vouches for files that are replaced now.
         report = self.output_dir / "json" / f"{self.name}.json"
         report.unlink(missing_ok=True)
@@ -109,6 +117,7 @@ class VolumeOutput:
             writer.close()
         found = self.findings.describe()
         files = {f"labels{suffix}": f"volumes/{self.name}{suffix}" for suffix in self.writers}
+        files |= self._finish_segmentation()
         for fluid in self.classes:
             files |= self._write_thickness(fluid, fluid_text(found[fluid]))
         if self.pictures:
@@ -131,6 +140,29 @@ class VolumeOutput:
         """Remove label volumes that are not complete."""
         for writer in self.writers.values():
             writer.discard()
+
+    def _open_segmentation(self) -> LabelVolumeWriter:
+        from shared.dicom.volume_writer import SegmentationWriter
+
+        return SegmentationWriter(
+            self.output_dir / "segmentations" / f"{self.name}.dcm",
+            geometry=self.geometry,
+            source=self.item["image"],
+            classes=self.classes,
+            provenance=self.provenance,
+        )
+
+    def _finish_segmentation(self) -> dict[str, str]:
+        if self.segmentation is None:
+            return {}
+        from shared.dicom.segmentation import NoSegmentationError
+
+        try:
+            self.segmentation.close()
+        except NoSegmentationError as error:
+            self.problem = f"read, but without a DICOM segmentation: {error.received}"
+            return {}
+        return {"dicom_seg": f"segmentations/{self.name}.dcm"}
 
     def _show(self, label: str, outcome: BScanOutcome, labels_HW: Bytes) -> None:
         if not self.pictures:

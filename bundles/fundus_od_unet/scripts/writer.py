@@ -118,7 +118,7 @@ class DiscWriter(OutputWriter):
             rows = [{"angle_degrees": angle, "width_px": width} for angle, width in pairs]
             write_csv(self.output_dir / files["rim_csv"], rows, ["angle_degrees", "width_px"])
             draw_rim(findings, self.output_dir / files["rim_png"], title=title, phantom=phantom)
-        return files
+        return files | self.write_segmentation(name, findings["photograph"], found.masks)
 
 
 def _field(photo_HW3: Photograph, path: str) -> FieldOfView | None:

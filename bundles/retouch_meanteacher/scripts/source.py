@@ -24,8 +24,8 @@ def volumes(dataset_dir: str, *, workspace: str, phantoms: Mapping[str, Any]) ->
     """Volumes to infer: items as of `scripts.volumes.describe`, without labels, and those that cannot be read.
 
     Args:
-        dataset_dir: a volume (``.mhd``, ``.mha``, ``.nii``, ``.nii.gz``, DICOM), a folder of B-scans, a data set, any folder
-            (searched for volumes and folders of B-scans), or the word "phantoms". References are left out.
+        dataset_dir: a volume (``.mhd``, ``.mha``, ``.nii``, ``.nii.gz``, DICOM), a folder of B-scans, a data set, any
+            folder (searched for volumes and folders of B-scans), or the word "phantoms". References are left out.
 
     Raises:
         DataError: nothing to infer, or no volume that can be read.

@@ -29,6 +29,10 @@ def read(root: Path) -> list[dict[str, Any]]:
 
 
 def infer(path: Path) -> list[dict[str, Any]]:
+    return volumes_and_refused(path).items
+
+
+def volumes_and_refused(path: Path) -> Any:
     from scripts.source import volumes
 
     return volumes(str(path), workspace="", phantoms={})
@@ -236,8 +240,16 @@ def test_volumes_to_infer(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist"):
         infer(tmp_path / "none.mhd")
     write_mhd(folder / "left.mha", draw_volume(1), DimSize="32 24 9")
+    assert [item["name"] for item in infer(folder)] == ["right eye"]
+    ((path, reason),) = volumes_and_refused(folder).refused
+    assert path == str(folder / "left.mha")
+    assert "promises" in reason
     with pytest.raises(DataError, match="promises"):
-        infer(folder)
+        infer(folder / "left.mha")
+    write_mhd(tmp_path / "damaged" / "a.mha", draw_volume(1), DimSize="32 24 9")
+    write_mhd(tmp_path / "damaged" / "b.mha", draw_volume(1), DimSize="32 24 9")
+    with pytest.raises(DataError, match="none of 2 volumes can be read"):
+        infer(tmp_path / "damaged")
 
 
 def test_phantoms_are_read_as_they_were_drawn(tmp_path: Path) -> None:
@@ -258,4 +270,4 @@ def test_phantoms_are_read_as_they_were_drawn(tmp_path: Path) -> None:
         if item["label"]:
             label = VolumeFile(item["label"], label=True).read()
             assert [int((label == number).sum()) for number in (1, 2, 3)] == list(fact["fluid_voxels"].values())
-    assert len(volumes("phantoms", workspace=str(tmp_path), phantoms=phantoms)) == 4
+    assert len(volumes("phantoms", workspace=str(tmp_path), phantoms=phantoms).items) == 4
