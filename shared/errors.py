@@ -39,5 +39,9 @@ class TrainingError(EyeBundlesError, RuntimeError):
     """Training cannot go on."""
 
 
+class ExportError(EyeBundlesError, RuntimeError):
+    """A network cannot be exported, or its exported form says something else."""
+
+
 def _rebuild(kind: type[EyeBundlesError], received: str, expected: str, fix: str) -> EyeBundlesError:
     return kind(received, expected=expected, fix=fix)

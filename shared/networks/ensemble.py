@@ -49,7 +49,8 @@ class Ensemble(nn.Module):
     def forward(self, image_BCHW: Tensor) -> Tensor:
         """Log of the weighted mean probability [B,K,H,W], float32."""
         total = torch.zeros(1, device=image_BCHW.device)
-        for weight, network in zip(self.weights, self.networks, strict=True):
+        for place, network in enumerate(self.networks):
+            weight = self.weights[place]
             if weight > 0:
                 total = total + weight * network(image_BCHW).float().softmax(dim=1)
         return total.clamp_min(SMALLEST).log()

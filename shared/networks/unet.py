@@ -47,6 +47,8 @@ class SegmentationUNet(FlexibleUNet):
         ConfigError: for an unknown backbone, or counts that cannot be.
     """
 
+    divisor = DIVISOR
+
     def __init__(
         self,
         *,
