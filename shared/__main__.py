@@ -37,6 +37,12 @@ COMMANDS = {
     ),
     "package": Command("shared.package.pack", "package", "make one zip of a bundle that runs without this project"),
     "unpack": Command("shared.package.unpack", "unpack", "open such a zip with care"),
+    "dicom": Command("shared.dicom.command", "dicom", "wrap pictures and volumes as DICOM files to try things with"),
+    "export": Command("shared.export.command", "export", "write a trained network as TorchScript and ONNX, checked"),
+    "latency": Command(
+        "shared.export.latency", "latency", "time a trained network as it is, scripted and as ONNX, side by side"
+    ),
+    "federate": Command("shared.federated.command", "federate", "train over several sites that keep their images"),
     "mlflow": Command("shared.workflow.browse", "browse", "show all runs in the browser"),
 }
 USAGE = 2
