@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from shared.errors import ConfigError
 
@@ -46,12 +45,14 @@ class HardSharingUNet(nn.Module):
         box_relu: the published defect: a ReLU before the box's sigmoid.
         mask_relu: as published, ReLUs also where only S channels are left: the last layer's bias then bounds a mask's
             logit on one side, and the mask may be unable to say no (or yes) anywhere.
+        output: if given, `forward` returns this one tensor instead of the dict.
 
     Raises:
         ConfigError: without any task, or with impossible numbers or names.
     """
 
     from_scratch = True  # there are no ImageNet weights for it
+    divisor = DIVISOR
 
     def __init__(
         self,
@@ -63,10 +64,12 @@ class HardSharingUNet(nn.Module):
         channels: Sequence[int] = CHANNELS,
         box_relu: bool = False,
         mask_relu: bool = True,
+        output: str | None = None,
     ) -> None:
         super().__init__()
         grades = dict(grades or {})
-        check_outputs(num_masks=num_masks, grades=grades, box=box, channels=channels)
+        check_outputs(num_masks=num_masks, grades=grades, box=box, channels=channels, output=output)
+        self.output = output
         self.pool = nn.AdaptiveAvgPool2d(HEAD_GRID)
         levels = list(zip((in_channels, *channels), channels, strict=False))
         self.encoder = nn.ModuleList(
@@ -88,8 +91,8 @@ class HardSharingUNet(nn.Module):
         """What several tasks train: the encoder's parameters."""
         return list(self.encoder.parameters())
 
-    def forward(self, image_BCHW: Tensor) -> dict[str, Tensor]:
-        """The outputs by task.
+    def forward(self, image_BCHW: Tensor) -> dict[str, Tensor] | Tensor:
+        """The outputs by task, or the one that is called ``output``.
 
         Raises:
             ConfigError: H or W is not divisible by 16.
@@ -113,6 +116,8 @@ class HardSharingUNet(nn.Module):
             outputs[name] = head(pooled_BCHW)
         for head in self.box_head:
             outputs["box"] = head(pooled_BCHW)
+        if self.output is not None:
+            return outputs[self.output]
         return outputs
 
 
@@ -170,8 +175,15 @@ def box_head(channels: int, *, relu: bool = False) -> nn.Sequential:
     return nn.Sequential(*layers, *([nn.ReLU()] if relu else []), nn.Sigmoid())
 
 
-def check_outputs(*, num_masks: int, grades: Mapping[str, int], box: bool, channels: Sequence[int] = CHANNELS) -> None:
-    """Raise `ConfigError` unless a network can have these outputs."""
+def check_outputs(
+    *,
+    num_masks: int,
+    grades: Mapping[str, int],
+    box: bool,
+    channels: Sequence[int] = CHANNELS,
+    output: str | None = None,
+) -> None:
+    """Raise `ConfigError` unless a network can have these outputs, and ``output`` is one of them or None."""
     problem = ""
     if not (num_masks or grades or box):
         problem = "the network has no task"
@@ -187,6 +199,9 @@ def check_outputs(*, num_masks: int, grades: Mapping[str, int], box: bool, chann
             expected="a mask, a grade with two classes or more (none called pred or box) or a box; four channel counts",
             fix="correct `num_masks`, `grades`, `box` or `channels` of the network",
         )
+    outputs = ["pred"] * bool(num_masks) + [*grades] + [BOX] * box
+    if output is not None and output not in outputs:
+        raise ConfigError(f"output is {output!r}", expected=f"one of {outputs}, or null", fix="correct `output`")
 
 
 def check_sides(image_BCHW: Tensor, divisor: int) -> None:

@@ -68,6 +68,7 @@ class SharingNetwork(nn.Module):
         channels: of the four levels of ``"unet"``.
         num_experts: E. self_weight: see `shared.networks.cross_stitch.CrossStitch`.
         box_relu, mask_relu: as published, of ``"unet"`` alone; see `HardSharingUNet`.
+        output: if given, `forward` returns this one tensor instead of the dict.
 
     Raises:
         ConfigError: without any task, or for values outside their choices.
@@ -87,11 +88,13 @@ class SharingNetwork(nn.Module):
         self_weight: float = 0.9,
         box_relu: bool = False,
         mask_relu: bool = True,
+        output: str | None = None,
     ) -> None:
         super().__init__()
         grades = dict(grades or {})
         check_choice("sharing", sharing, SHARINGS)
-        check_outputs(num_masks=num_masks, grades=grades, box=box, channels=channels)
+        check_outputs(num_masks=num_masks, grades=grades, box=box, channels=channels, output=output)
+        self.output = output
         names = ["pred"] * bool(num_masks) + list(grades) + [BOX] * box
         encoders: list[Any] = [
             make_encoder(backbone, in_channels=in_channels, channels=channels)
@@ -126,8 +129,8 @@ class SharingNetwork(nn.Module):
         """The encoders that ImageNet weights may be loaded into."""
         return [module for module in self.encoder.modules() if isinstance(module, ResNetEncoder)]
 
-    def forward(self, image_BCHW: Tensor) -> dict[str, Tensor]:
-        """The outputs by task.
+    def forward(self, image_BCHW: Tensor) -> dict[str, Tensor] | Tensor:
+        """The outputs by task, or the one that is called ``output``.
 
         Raises:
             ConfigError: H or W is not divisible by 16, or 32 with a ResNet.
@@ -147,6 +150,8 @@ class SharingNetwork(nn.Module):
             outputs[name] = head(deepest_T[self.first_grade + place])
         for head in self.box_head:
             outputs["box"] = head(deepest_T[-1])
+        if self.output is not None:
+            return outputs[self.output]
         return outputs
 
 

@@ -266,3 +266,21 @@ def test_a_size_that_a_resnet_cannot_halve_is_refused() -> None:
 def test_every_backbone_can_be_made(backbone: str) -> None:
     with torch.device("meta"):
         assert len(make_encoder(backbone).level_channels) in (4, 5)
+
+
+@pytest.mark.parametrize("sharing", SHARINGS)
+@pytest.mark.parametrize("output", ["pred", "species", "box"])
+def test_one_output_alone_as_verification_and_export_ask_for_it(sharing: str, output: str) -> None:
+    torch.manual_seed(0)
+    network = make_sharing_network(tasks=TASKS, sharing=sharing, **SMALL).eval()
+    alone = make_sharing_network(tasks=TASKS, sharing=sharing, output=output, **SMALL).eval()
+    alone.load_state_dict(network.state_dict())
+    image = torch.rand(1, 3, 32, 64)
+    torch.testing.assert_close(alone(image), network(image)[output])
+    torch.testing.assert_close(torch.jit.script(alone)(image), alone(image))
+
+
+@pytest.mark.parametrize("sharing", SHARINGS)
+def test_an_output_that_is_not_there_is_refused(sharing: str) -> None:
+    with pytest.raises(ConfigError, match=r"'pred', 'species', 'box'"):
+        make_sharing_network(tasks=[PET, SPECIES, HEAD], sharing=sharing, output="breed", **SMALL)
