@@ -19,7 +19,7 @@ from shared.package.contents import Weights
 
 WITH_NETWORK = ("train.json", "inference.json")
 # Go on top of train.json for other reasons than what the network is.
-NOT_FOR_WEIGHTS = ("evaluate.json", "federated.json", "multi_gpu_train.json")
+NOT_FOR_WEIGHTS = ("evaluate.json", "federated.json", "label.json", "multi_gpu_train.json")
 
 
 def trained_configs(root: Path, weights: Weights) -> dict[str, bytes]:

@@ -48,7 +48,7 @@ def read_tiny(bundle_root: Path) -> Tiny:
 BUNDLES = sorted(path.parents[1].name for path in (REPOSITORY / "bundles").glob("*/configs/train.json"))
 TINY = {name: read_tiny(REPOSITORY / "bundles" / name) for name in BUNDLES}
 # Not overlays that go with training, evaluation and inference; nor are those that go with one of them alone.
-BASES = ("train", "evaluate", "inference", "federated", "metadata", "record")
+BASES = ("train", "evaluate", "inference", "federated", "label", "metadata", "record")
 OF_ONE = ("multi_gpu_", "inference_", "zz_")
 
 

@@ -1,0 +1,1 @@
+"""MONAI Label's application: importable in its own environment alone."""
