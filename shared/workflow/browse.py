@@ -37,7 +37,9 @@ def browse(*, port: int = 5000, host: str = "127.0.0.1") -> None:
     fix = f"choose another one: make mlflow PORT={free_port()}, or python -m shared mlflow --port ..."
     check_port(port, host=host, fix=fix)
     print(f"the runs of {store}: http://{host}:{port} (until Ctrl-C)", flush=True)
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store, "--host", host, "--port", str(port)]
+    # One worker: MLflow's four, each of which a busy machine starts slowly, are ended and begun again without end.
+    options = {"--backend-store-uri": store, "--host": host, "--port": str(port), "--workers": "1"}
+    command = [sys.executable, "-m", "mlflow", "ui", *(word for option in options.items() for word in option)]
     with contextlib.suppress(KeyboardInterrupt):
         subprocess.run(command, env=os.environ | NO_TELEMETRY, check=False)
 

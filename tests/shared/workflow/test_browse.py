@@ -40,6 +40,7 @@ def test_the_real_page_is_started_on_that_store(store, monkeypatch, capsys):
         "--backend-store-uri": store,
         "--host": "127.0.0.1",
         "--port": str(port),
+        "--workers": "1",
     }
     assert environment["MLFLOW_DISABLE_TELEMETRY"] == "true"
     assert f"http://127.0.0.1:{port}" in capsys.readouterr().out
