@@ -42,6 +42,7 @@ COMMANDS = {
     "latency": Command(
         "shared.export.latency", "latency", "time a trained network as it is, scripted and as ONNX, side by side"
     ),
+    "infer": Command("shared.folder.command", "infer", "read a whole folder of any size; resumes"),
     "federate": Command("shared.federated.command", "federate", "train over several sites that keep their images"),
     "mlflow": Command("shared.workflow.browse", "browse", "show all runs in the browser"),
 }

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared.dicom.files import COPY_AGAIN, sop_class_of, unreadable
+from shared.dicom.files import COPY_AGAIN, read_dataset, sop_class_of, unreadable
 from shared.errors import DataError
 
 if TYPE_CHECKING:
@@ -80,14 +80,17 @@ def decode_frame(dataset: FileDataset, number: int, *, name: str | Path) -> NDAr
 
 
 def iterate_frames(path: str | Path) -> Iterator[NDArray[np.generic]]:
-    """All frames of a file, one in memory at a time.
+    """All frames of a file, one in memory at a time (of a deflated file, which can only be inflated whole, all).
 
     Raises:
         DataError: damaged or missing pixels.
     """
     from pydicom.pixels import iter_pixels
 
-    frames = _explained(lambda: iter_pixels(str(path)), path)
+    header = read_dataset(path, name=path, pixels=False)
+    deflated = bool(header.file_meta.TransferSyntaxUID.is_deflated)
+    source = read_dataset(path, name=path) if deflated else str(path)
+    frames = _explained(lambda: iter_pixels(source), path)
     while (frame := _explained(lambda: next(frames, None), path)) is not None:
         yield frame
 
