@@ -4,7 +4,7 @@ from shared.data.bscans import VolumeBatchSampler, labelled_flags, slice_items, 
 from shared.data.dataset import PhotographDataset, SeededDataset
 from shared.data.listing import find_photographs, find_pictures
 from shared.data.mapped import MappedDataset
-from shared.data.sampling import GroupedBatchSampler, label_kinds
+from shared.data.sampling import GroupedBatchSampler, RankSampler, label_kinds
 from shared.data.splits import choose_split
 from shared.data.streams import TwoStreamSampler
 from shared.data.volume_file import VolumeFile
@@ -13,6 +13,7 @@ __all__ = [
     "GroupedBatchSampler",
     "MappedDataset",
     "PhotographDataset",
+    "RankSampler",
     "SeededDataset",
     "TwoStreamSampler",
     "VolumeBatchSampler",

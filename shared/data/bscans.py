@@ -57,13 +57,18 @@ class VolumeBatchSampler(Sampler[list[int]]):
     Args:
         data: items of `slice_items`.
         batch_size: B-scans per batch; a volume's last batch may be smaller.
+        rank, world_size: this process and how many there are; each takes every ``world_size``-th volume, whole.
     """
 
-    def __init__(self, data: Sequence[Mapping[str, Any]], *, batch_size: int) -> None:
+    def __init__(
+        self, data: Sequence[Mapping[str, Any]], *, batch_size: int, rank: int = 0, world_size: int = 1
+    ) -> None:
         if batch_size < 1:
             raise ConfigError(f"batch_size is {batch_size}", expected="at least 1", fix="for example --batch_size 4")
         self.batches: list[list[int]] = []
-        for _, members in groupby(range(len(data)), key=lambda place: data[place]["volume"]):
+        for number, (_, members) in enumerate(groupby(range(len(data)), key=lambda place: data[place]["volume"])):
+            if number % world_size != rank:
+                continue
             places = list(members)
             self.batches += [places[start : start + batch_size] for start in range(0, len(places), batch_size)]
 

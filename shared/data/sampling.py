@@ -6,7 +6,7 @@ Everything is a pure function of (seed, epoch, position), so that a run can go o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,27 @@ def label_kinds(data: Sequence[Mapping[str, Any]], tasks: Iterable[Mapping[str, 
     task_list = parse_tasks(tasks)
     positions = [task_list.index(task.name) for task in task_list.masks]
     return [WITH_MASKS if any(item["labelled"][t] for t in positions) else GRADES_ONLY for item in data]
+
+
+class RankSampler(Sampler[int]):
+    """This process's share of a data set, in order: every ``world_size``-th item, each in one process only.
+
+    PyTorch's `DistributedSampler` repeats items so that all shares are equal, which would count them twice in metrics,
+    and MONAI's refuses fewer items than processes. A share may be empty here.
+
+    Args:
+        data: the data set.
+        rank, world_size: this process and how many there are.
+    """
+
+    def __init__(self, data: Sized, *, rank: int, world_size: int) -> None:
+        self.places = range(rank, len(data), world_size)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.places)
 
 
 class SeededBatchSampler(Sampler[list[Draw]]):

@@ -8,6 +8,7 @@ from shared.engines.optimizer import make_optimizer
 from shared.engines.prepare import PrepareLabels, PrepareMultiTaskBatch, PrepareScanBatch
 from shared.engines.scheduler_input import SchedulerInput
 from shared.engines.semi_supervised import SemiSupervisedTrainer
+from shared.engines.share import run_share
 from shared.engines.start import start_network, start_teacher, trained_parameters
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "make_method",
     "make_optimizer",
     "resolve_learning_rate",
+    "run_share",
     "start_network",
     "start_teacher",
     "trained_parameters",

@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 
 from shared.data.sampling import SeededBatchSampler
 from shared.errors import ConfigError, TrainingError
+from shared.ranks import alone, is_main, num_ranks
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +96,8 @@ def find_learning_rate(
     """MONAI's `LearningRateFinder`: the rate at which the loss falls most steeply while the rate grows step by step.
 
     Copies of the network, the loss and the sampler are used, and PyTorch's generators are put back: training goes on
-    as if nothing had been. The same seed gives the same rate. Of several processes the first one's counts.
+    as if nothing had been. The same seed gives the same rate. Of several processes the first looks for it, with the
+    whole of the batches that they have in common.
 
     Args:
         network: ready to be trained, on ``device``.
@@ -110,8 +112,28 @@ def find_learning_rate(
 
     Source: Smith, "Cyclical Learning Rates for Training Neural Networks", WACV 2017.
     """
+    if not is_main():
+        return _of_first_process(math.nan)
+    with alone():
+        rate = _found(network, loss, make_optimizer, dataset, sampler, seed=seed, device=device, steps=steps)
+    log.info("learning rate %.3g was found", rate)
+    return _of_first_process(rate)
+
+
+def _found(
+    network: nn.Module,
+    loss: nn.Module,
+    make_optimizer: Callable[..., torch.optim.Optimizer],
+    dataset: Dataset,
+    sampler: SeededBatchSampler,
+    *,
+    seed: int,
+    device: torch.device | str,
+    steps: int,
+) -> float:
     trial, own_loss = copy.deepcopy(network), copy.deepcopy(loss)
     batches = copy.copy(sampler)
+    batches.rank, batches.world_size = 0, 1
     batches.set_epoch(0)
     loader = DataLoader(dataset, batch_sampler=batches, num_workers=0)
     devices = [torch.device(device)] if torch.device(device).type == "cuda" else []
@@ -132,13 +154,12 @@ def find_learning_rate(
             expected="a loss that falls before it grows",
             fix="give --learning_rate a number, or look at the data and the loss",
         )
-    log.info("learning rate %.3g was found", rate)
-    return _of_first_process(float(rate))
+    return float(rate)
 
 
 def _of_first_process(rate: float) -> float:
     """The first process's number, where there are several."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+    if num_ranks() == 1:
         return rate
     rates: list[Any] = [rate]
     torch.distributed.broadcast_object_list(rates, src=0)

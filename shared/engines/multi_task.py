@@ -9,7 +9,6 @@ from monai.engines import IterationEvents, SupervisedTrainer
 from monai.utils import CommonKeys
 from torch import Tensor, nn
 
-from shared.errors import ConfigError
 from shared.losses.gradient_weighting import backward_by_task
 
 
@@ -19,21 +18,15 @@ class MultiTaskTrainer(SupervisedTrainer):
 
     Args:
         aggregator: a matrix of gradients [T,P] -> the gradient [P] to step along; None: MONAI's trainer as it is.
-        more: of `SupervisedTrainer`. With an aggregator, the network has ``shared_parameters()``, the loss has
-            ``by_task(outputs, labels)``, and there is one process.
-
-    Raises:
-        ConfigError: an aggregator with a network that several processes share.
+        more: of `SupervisedTrainer`. With an aggregator, the network has ``shared_parameters()`` and the loss
+            ``by_task(outputs, labels)``; of several ranks, the same tasks' losses on each, of their common batch.
     """
 
     def __init__(self, *, aggregator: Callable[[Tensor], Tensor] | None = None, **more: Any) -> None:
         network: nn.Module = more["network"]
         if aggregator is not None and isinstance(network, nn.parallel.DistributedDataParallel):
-            raise ConfigError(
-                "a weighting by gradients in several processes, which PyTorch's DistributedDataParallel cannot do",
-                expected="one process, or a weighting of losses",
-                fix="run without multi_gpu_train.json, or set `weighting` to fixed or uncertainty",
-            )
+            # It has made the ranks' weights equal; its gradients would be those of the sum of losses.
+            more["network"] = network.module
         self.aggregator = aggregator
         super().__init__(**more)
 

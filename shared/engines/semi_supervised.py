@@ -20,10 +20,11 @@ from shared.engines.ema import update_average
 from shared.engines.passes import TOGETHER, NetworkPasses, check_passes
 from shared.engines.prepare import PrepareScanBatch
 from shared.errors import ConfigError, TrainingError
+from shared.ranks import mean_over_ranks
 
 
 class SemiSupervisedLoss(nn.Module):
-    """Supervised term plus weighted consistency term.
+    """Supervised term plus weighted consistency term; of several ranks, which hold equally many images, their means.
 
     Args:
         supervised: called with ``(logits_LKHW, label_L1HW)``; 0-d.
@@ -41,12 +42,12 @@ class SemiSupervisedLoss(nn.Module):
 
     def forward(self, outputs: Outputs, label_L1HW: Tensor, *, epoch: float = 0.0) -> Tensor:
         """Total, 0-d; ``epoch`` counts the epochs done, fractions included."""
-        terms = {"supervised": self.method.supervised(outputs, label_L1HW, self.supervised)}
+        terms = {"supervised": mean_over_ranks(self.method.supervised(outputs, label_L1HW, self.supervised))}
         total = terms["supervised"]
         consistency = self.method.consistency(outputs)
         if consistency is not None:
-            terms["consistency"] = consistency
-            total = total + self.method.weight(epoch) * consistency
+            terms["consistency"] = mean_over_ranks(consistency)
+            total = total + self.method.weight(epoch) * terms["consistency"]
         self.last_terms = {name: term.detach() for name, term in terms.items()} | {"total": total.detach()}
         return total
 

@@ -1,6 +1,6 @@
 """Ignite handlers that MONAI lacks."""
 
-from shared.handlers.average import AverageGradients
+from shared.handlers.average import AverageGradients, ShareBuffers
 from shared.handlers.checkpoint import RunCheckpoint
 from shared.handlers.ensemble_fit import FitEnsembleWeights
 from shared.handlers.evaluation_report import EvaluationReport
@@ -37,6 +37,7 @@ __all__ = [
     "RoutingSchedule",
     "RunCheckpoint",
     "SaveBestModel",
+    "ShareBuffers",
     "StopOnSignal",
     "TrackRun",
     "VolumeReport",

@@ -11,6 +11,7 @@ from ignite.engine import Engine, Events
 
 from shared.errors import ConfigError
 from shared.metrics.bscan_outcome import bscan_outcomes
+from shared.ranks import gather_to_main, is_main
 from shared.report.ensemble_weights import WEIGHTS_FILE, Choice, WeightSearch, nothing_to_choose_by
 from shared.report.files import write_json
 from shared.report.table import format_table
@@ -51,7 +52,17 @@ class FitEnsembleWeights:
         """Collect from a MONAI evaluator that decollates its batch."""
         engine.add_event_handler(Events.STARTED, self.reset)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
-        engine.add_event_handler(Events.COMPLETED, self.finish)
+        engine.add_event_handler(Events.COMPLETED, self.finish_together)
+
+    def finish_together(self, engine: Engine) -> None:
+        """Of several ranks, the main one chooses by what all have counted."""
+        parts = [search for search in gather_to_main(self.search) if search is not None]
+        if not is_main():
+            return
+        self.search = parts[0] if parts else None
+        for other in parts[1:]:
+            parts[0].counts |= other.counts
+        self.finish(engine)
 
     def reset(self, engine: Engine | None = None) -> None:
         """Forget everything collected."""

@@ -16,6 +16,7 @@ from shared.errors import DataError
 from shared.metrics.histogram import LEVELS, ScoreHistogram, score_histogram
 from shared.metrics.outcome import Outcome, outcomes_of
 from shared.metrics.overlap import Overlap, count_overlap, dice
+from shared.ranks import gather_ordered, is_main
 from shared.report.calibration import grade_calibration_rows, mask_calibration_rows
 from shared.report.display import display_photograph
 from shared.report.evaluation import write_evaluation
@@ -42,8 +43,9 @@ class EvaluationReport:
     Numbers come for the set and, where some of its photographs show an eye of the official training parts (``leaks``),
     for the others beside it (`shared.report.evaluation.LEAK_FREE_NOTE`). Unlabelled (photograph, task) pairs never
     count, nor do pixels that the truth leaves out. Definitions are written into ``metrics.json``
-    (`shared.report.measures.DEFINITIONS`). One process only. Memory: 8 bytes per photograph, mask task and level (half
-    a megabyte), and about 3 MB per photograph with masks for the pictures.
+    (`shared.report.measures.DEFINITIONS`). Of several ranks (`shared.data.RankSampler`), the main one writes the report
+    on what all have collected. Memory: 8 bytes per photograph, mask task and level (half a megabyte), and about 3 MB
+    per photograph with masks for the pictures.
 
     A subclass adds measures (`measure`), columns (`columns`) and draws other pictures (`draw_pictures`).
 
@@ -105,7 +107,17 @@ class EvaluationReport:
         """Collect from a MONAI evaluator that decollates its batch."""
         engine.add_event_handler(Events.STARTED, self.reset)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
-        engine.add_event_handler(Events.COMPLETED, self.finish)
+        engine.add_event_handler(Events.COMPLETED, self.finish_together)
+
+    def finish_together(self, engine: Engine) -> None:
+        """`gather`, then `finish` on the main process."""
+        self.gather()
+        if is_main():
+            self.finish(engine)
+
+    def gather(self) -> None:
+        """Bring what every rank has collected to the main process, in the order of the data set."""
+        self.kept = gather_ordered(enumerate(self.kept))
 
     def reset(self, engine: Engine | None = None) -> None:
         self.kept, self.rows = [], []

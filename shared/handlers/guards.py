@@ -13,6 +13,7 @@ from ignite.engine import Engine, Events
 from monai.engines import IterationEvents
 
 from shared.errors import TrainingError
+from shared.ranks import any_rank, gather_to_all
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,8 @@ class FiniteLossGuard:
             return
         terms = getattr(getattr(engine, "loss_function", None), "last_terms", {})
         bad = [name for name, term in terms.items() if name != "total" and not torch.isfinite(term)]
-        names = list(engine.state.batch.get("name", ["unknown"]))
+        # The loss is that of all ranks: it ends them all, and only one of them may hold the photograph.
+        names = [name for own in gather_to_all(list(engine.state.batch.get("name", ["unknown"]))) for name in own]
         raise TrainingError(
             f"the loss is {loss.item()} in iteration {engine.state.iteration} (terms: {', '.join(bad) or 'total'}; "
             f"photographs: {', '.join(map(str, names))})",
@@ -44,7 +46,7 @@ class StopOnSignal:
     """On Ctrl-C or SIGTERM ends training after the current step, so that it is saved and can be continued.
 
     A step is complete when the optimiser has moved (gradients in accumulation are in no checkpoint). A second signal
-    interrupts at once; what the last checkpoint holds is kept.
+    interrupts at once; what the last checkpoint holds is kept. A signal to one rank stops all after the same step.
     """
 
     def __init__(self) -> None:
@@ -77,16 +79,13 @@ class StopOnSignal:
     def stop_after_step(self, engine: Any) -> None:
         """End the run between two optimiser steps; the last step of an epoch leaves it to `stop_after_epoch`."""
         done = (engine.state.iteration - 1) % engine.state.epoch_length + 1
-        if (
-            self.stopped_by
-            and done % getattr(engine, "accumulation_steps", 1) == 0
-            and done < engine.state.epoch_length
-        ):
+        complete = done % getattr(engine, "accumulation_steps", 1) == 0 and done < engine.state.epoch_length
+        if complete and any_rank(self.stopped_by is not None):
             engine.terminate()
 
     def stop_after_epoch(self, engine: Engine) -> None:
         """End the run between two epochs."""
-        if self.stopped_by:
+        if any_rank(self.stopped_by is not None):
             engine.terminate()
 
     def restore(self, engine: Engine) -> None:

@@ -15,8 +15,9 @@ from PIL import Image
 
 from shared.dicom.files import is_dicom
 from shared.files import atomic_write
+from shared.ranks import gather_ordered, gather_to_all, is_main, num_ranks
 from shared.report.files import write_csv, write_json
-from shared.report.names import OutputNames
+from shared.report.names import OutputNames, absolute
 from shared.report.table import format_table
 
 SUMMARY_EVERY = 20
@@ -29,7 +30,8 @@ class OutputWriter:
     line per photograph, also those of earlier runs into the same folder), ``refused.csv``; of DICOM photographs
     ``segmentations/NAME.dcm``. NAME is the file's stem;
     where another photograph already has it, the stem with eight digits that depend on the path, so a repeated run
-    writes to the same names.
+    writes to the same names. Of several ranks (`shared.data.RankSampler`), each writes its photographs' files, and the
+    main one the tables of all.
 
     Args:
         output_dir: folder, made where absent.
@@ -72,9 +74,27 @@ class OutputWriter:
     def attach(self, engine: Engine) -> None:
         """Write each batch of a MONAI evaluator that decollates it; close at the end, also after an exception."""
         engine.add_event_handler(Events.STARTED, self.start)
+        engine.add_event_handler(Events.STARTED, self.name_all)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
-        engine.add_event_handler(Events.COMPLETED, self.close)
+        engine.add_event_handler(Events.COMPLETED, self.close_together)
         engine.add_event_handler(Events.EXCEPTION_RAISED, self._save_and_raise)
+
+    def name_all(self, engine: Any) -> None:
+        """Of several ranks, name the whole data set's photographs, alike on each."""
+        if num_ranks() == 1:
+            return
+        # What lies in the folder has been read by all before any of them writes.
+        gather_to_all(None)
+        for item in engine.data_loader.dataset.data:
+            self.names.name_for(item["image"], stem=Path(item["image"]).stem)
+
+    def close_together(self, engine: Engine) -> None:
+        """Of several ranks, the main one writes the tables of what all have written, in the order of the data set."""
+        lines = gather_ordered((place, (name, self._rows[name])) for place, name in enumerate(self.written))
+        if is_main():
+            self.written = [name for name, _ in lines]
+            self._rows |= dict(lines)
+            self.close(engine)
 
     def start(self, engine: Engine | None = None) -> None:
         """Begin to count."""
@@ -83,7 +103,7 @@ class OutputWriter:
 
     def is_done(self, path: str | Path) -> bool:
         """Whether the photograph was completed by this or an earlier run into the folder."""
-        return self.names.knows(path)
+        return any(self.names.paths[name] == absolute(path) for name in self._rows)
 
     def refuse(self, refused: Iterable[tuple[str | Path, str]]) -> None:
         """Note photographs that were not read, each with the reason."""
@@ -123,7 +143,9 @@ class OutputWriter:
         return {"dicom_seg": file}
 
     def write_summary(self) -> None:
-        """Rewrite ``summary.csv``."""
+        """Rewrite ``summary.csv``; one process of several does."""
+        if not is_main():
+            return
         rows = [self._rows[name] for name in sorted(self._rows)]
         write_csv(self.output_dir / "summary.csv", rows, list(dict.fromkeys(key for row in rows for key in row)))
 

@@ -15,6 +15,7 @@ from shared.errors import ConfigError, DataError
 from shared.metrics.bscan_outcome import BScanOutcome, bscan_outcomes, most_probable
 from shared.metrics.histogram import LEVELS, ScoreHistogram, score_histogram
 from shared.metrics.volumes import count_classes
+from shared.ranks import gather_to_main, is_main
 from shared.report.fovea import DIAMETERS_MM, Fovea, circles, fluid_inside, read_fovea
 from shared.report.volume_measures import ALL, VolumeCounts, VolumeRow, subsets, volume_rows
 from shared.report.volume_pictures import picture_of
@@ -28,6 +29,7 @@ class VolumeReport:
     that the evaluator gives are reported side by side (student, teacher, ensemble). Definitions, also of what a fluid
     counts that is absent, are written into ``metrics.json`` (`shared.metrics.volumes.DEFINITIONS`). Memory: a few
     numbers, and where pictures are drawn one small B-scan, per volume. B-scans of volumes without labels are left out.
+    Of several ranks (`shared.data.VolumeBatchSampler`), the main one writes the report on what all have collected.
 
     Writes into ``output_dir``: ``metrics.json``, ``metrics.csv``, ``per_volume.csv`` and ``figures/``.
 
@@ -82,7 +84,40 @@ class VolumeReport:
         """Collect from a MONAI evaluator that decollates its batch."""
         engine.add_event_handler(Events.STARTED, self.reset)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
-        engine.add_event_handler(Events.COMPLETED, self.finish)
+        engine.add_event_handler(Events.COMPLETED, self.finish_together)
+
+    def finish_together(self, engine: Engine) -> None:
+        """`gather`, then `finish` on the main process."""
+        self.gather()
+        if is_main():
+            self.finish(engine)
+
+    def gather(self) -> None:
+        """Bring what every rank has counted to the main process, volumes in the order of the set.
+
+        Raises:
+            DataError: two ranks had B-scans of one volume.
+        """
+        parts = gather_to_main((self.counts, self.seen, self.unlabelled, self.histograms, self.shown))
+        if len(parts) <= 1:
+            return
+        self.reset()
+        for counts, seen, unlabelled, histograms, shown in parts:
+            if shared := sorted(seen.keys() & self.seen.keys()):
+                raise DataError(
+                    f"B-scans of {shared[0]} came to several processes",
+                    expected="whole volumes",
+                    fix="give VolumeBatchSampler the rank and the world_size",
+                )
+            for name, by_volume in counts.items():
+                self.counts.setdefault(name, {}).update(by_volume)
+            self.seen |= seen
+            self.unlabelled |= unlabelled
+            self.shown |= shown
+            for fluid, histogram in histograms.items():
+                self._pool(fluid, histogram)
+        self.seen = {name: self.seen[name] for name in self.items if name in self.seen}
+        self.shown = {name: self.shown[name] for name in self.items if name in self.shown}
 
     def reset(self, engine: Engine | None = None) -> None:
         """Forget everything collected."""
@@ -208,11 +243,13 @@ class VolumeReport:
 
     def _pool_scores(self, scores_FHW: npt.NDArray[np.float32], truth_HW: npt.NDArray[np.uint8]) -> None:
         for position, fluid in enumerate(self.classes):
-            own = score_histogram(scores_FHW[position], truth_HW == position + 1)
-            if fluid not in self.histograms:
-                self.histograms[fluid] = ScoreHistogram(np.zeros(LEVELS, np.int64), np.zeros(LEVELS, np.int64))
-            for total, part in zip(self.histograms[fluid], own, strict=True):
-                total += part
+            self._pool(fluid, score_histogram(scores_FHW[position], truth_HW == position + 1))
+
+    def _pool(self, fluid: str, histogram: ScoreHistogram) -> None:
+        if fluid not in self.histograms:
+            self.histograms[fluid] = ScoreHistogram(np.zeros(LEVELS, np.int64), np.zeros(LEVELS, np.int64))
+        for total, part in zip(self.histograms[fluid], histogram, strict=True):
+            total += part
 
     def _check_complete(self) -> None:
         if not self.seen:

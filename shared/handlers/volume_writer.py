@@ -14,6 +14,7 @@ from ignite.engine import Engine, Events
 
 from shared.errors import ConfigError, DataError
 from shared.metrics.bscan_outcome import BScanOutcome, bscan_outcomes, most_probable
+from shared.ranks import gather_ordered, gather_to_all, gather_to_main, is_main, num_ranks
 from shared.report.files import plain, safe_name, write_csv
 from shared.report.names import OutputNames, absolute
 from shared.report.table import format_table
@@ -26,9 +27,11 @@ class VolumeWriter:
 
     Below ``output_dir``: ``volumes/NAME.mha`` and ``.nii.gz`` (class numbers), ``thickness/NAME_FLUID.csv`` and
     ``.png``, ``overviews/NAME.png``, ``json/NAME.json`` (written last: a volume that has it is complete),
-    ``summary.csv`` (one line per volume), ``refused.csv``; of DICOM volumes
-    ``segmentations/NAME.dcm``. B-scans come in order and are written at once; of a volume the fluid's depth under every A-scan is kept, and two small pictures. A folder takes the results of one model: those
-    of earlier runs with the same ``provenance`` stay in the summary, others are refused.
+    ``summary.csv`` (one line per volume), ``refused.csv``; of DICOM volumes ``segmentations/NAME.dcm``. B-scans come in
+    order and are written at once; of a volume the fluid's depth under every A-scan is kept, and two small pictures. A
+    folder takes the results of one model: those of earlier runs with the same ``provenance`` stay in the summary,
+    others are refused. Of several ranks
+    (`shared.data.VolumeBatchSampler`), each writes its volumes, and the main one the tables of all.
 
     Args:
         volumes: volume items, as the data list gives them.
@@ -70,9 +73,31 @@ class VolumeWriter:
     def attach(self, engine: Engine) -> None:
         """Write each batch of a MONAI evaluator that decollates it; close at the end, also after an exception."""
         engine.add_event_handler(Events.STARTED, self.start)
+        engine.add_event_handler(Events.STARTED, self.name_all)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
-        engine.add_event_handler(Events.COMPLETED, self.close)
+        engine.add_event_handler(Events.COMPLETED, self.close_together)
         engine.add_event_handler(Events.EXCEPTION_RAISED, self._save_and_raise)
+
+    def name_all(self, engine: Engine) -> None:
+        """Of several ranks, name all volumes, alike on each."""
+        if num_ranks() == 1:
+            return
+        # What lies in the folder has been read by all before any of them writes.
+        gather_to_all(None)
+        for name, item in self.items.items():
+            self.names.name_for(item["image"], stem=safe_name(name))
+
+    def close_together(self, engine: Engine) -> None:
+        """Of several ranks, the main one writes the tables of what all have written, in the order of the volumes."""
+        if self.current is not None:
+            self._refuse_incomplete()
+        own = [(name, self._rows[name], self._texts[name]) for name in self.written]
+        lines, counts = gather_ordered(enumerate(own)), gather_to_main(self._bscans)
+        if is_main():
+            self.written, self._bscans = [name for name, _, _ in lines], sum(counts)
+            self._rows |= {name: row for name, row, _ in lines}
+            self._texts |= {name: texts for name, _, texts in lines}
+            self.close(engine)
 
     def start(self, engine: Engine | None = None) -> None:
         """Begin to count."""
@@ -114,7 +139,9 @@ class VolumeWriter:
             raise
 
     def write_summary(self) -> None:
-        """Rewrite ``summary.csv``."""
+        """Rewrite ``summary.csv``; one process of several does."""
+        if not is_main():
+            return
         rows = [self._rows[name] for name in sorted(self._rows)]
         write_csv(self.output_dir / "summary.csv", rows, list(dict.fromkeys(key for row in rows for key in row)))
 

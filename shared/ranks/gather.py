@@ -31,12 +31,10 @@ def gather_to_all(item: T) -> list[T]:
 
 
 def gather_ordered(items: Iterable[tuple[Any, T]]) -> list[T]:
-    """All ranks' (place, item) as items in the order of their places, of one place in that of ranks, on the main process;
-    elsewhere an empty list.
+    """All ranks' (place, item) as items on the main process, in the order of places and at one place in that of ranks.
 
-    So ranks that go through every R-th item of a data set, and number them, come out in its order.
-
-    They travel one by one, so that no more than one of each rank is in memory twice. All have to call.
+    So ranks that go through every R-th item of a data set, and number them, come out in its order. Items travel one by
+    one: no more than one of each rank is in memory twice. Elsewhere the list is empty. All have to call.
     """
     waiting = list(items)
     if num_ranks() == 1:

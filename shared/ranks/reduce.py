@@ -71,7 +71,7 @@ def means_over_ranks(
             parameter that was used without getting a gradient would stop DistributedDataParallel.
 
     Returns:
-        the means of those names that any rank has samples of, in the order of ``counts``; in a single process ``means``.
+        the means of those names that any rank has samples of, in the order of ``counts``; of one process ``means``.
     """
     if num_ranks() == 1:
         return dict(means)

@@ -7,7 +7,11 @@ from pathlib import Path
 
 
 class OutputNames:
-    """Remembers which name stands for which input, also those of earlier runs into the same folder."""
+    """Remembers which name stands for which input, also those of earlier runs into the same folder.
+
+    Of several ranks that write into one folder, each has to name all their inputs in one order (`name_for`) before the
+    first is written: else two may give one name to different inputs.
+    """
 
     def __init__(self) -> None:
         self.paths: dict[str, str] = {}
@@ -15,10 +19,6 @@ class OutputNames:
     def remember(self, name: str, path: str | Path) -> None:
         """``name`` stands for ``path``."""
         self.paths[name] = absolute(path)
-
-    def knows(self, path: str | Path) -> bool:
-        """Whether an input has a name."""
-        return absolute(path) in self.paths.values()
 
     def name_for(self, path: str | Path, *, stem: str) -> str:
         """``stem``; where another input has it, ``stem`` with eight digits that depend on the path.

@@ -9,8 +9,6 @@ import contextlib
 import inspect
 import json
 import os
-import secrets
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from monai.bundle import ConfigWorkflow
 
 import shared
 from shared.files import check_writable
+from shared.workflow.processes import common_stamp, new_stamp
 
 HOME_VARIABLE = "EYE_BUNDLES_HOME"
 
@@ -68,7 +67,7 @@ def home_folder(*, otherwise: Path | None = None) -> Path:
 def new_run_name() -> str:
     """A name for one run: date, time and four random hexadecimal digits, so that two runs never share it.
 
-    A training run that goes on in its folder (`--output_dir`) keeps its name.
+    A training run that goes on in its folder (`--output_dir`) keeps its name. Ranks that work together have one name.
     """
     workflow = running_workflow()
     config: Any = workflow.parser.config if workflow is not None else {}
@@ -76,7 +75,7 @@ def new_run_name() -> str:
     if config.get("resume", "never") != "never" and (folder / "checkpoint.pt").is_file():
         with contextlib.suppress(OSError, KeyError, ValueError):
             return str(json.loads((folder / "run.json").read_text())["run_name"])
-    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+    return common_stamp() or new_stamp()
 
 
 def tracking_uri(*, workspace: str) -> str:

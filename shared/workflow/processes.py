@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import secrets
+import time
 from datetime import timedelta
 
 import torch
@@ -10,14 +13,28 @@ import torch.distributed as dist
 from torch import nn
 
 from shared.errors import ConfigError
+from shared.ranks import gather_to_all, is_main
 
 # The others wait while the main process writes its report, longer than PyTorch's 10 or 30 minutes for large sets.
 LONGEST_WAIT = timedelta(hours=3)
 
 
+_stamp = ""
+
+
+def new_stamp() -> str:
+    """Date, time and four random hexadecimal digits."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
+def common_stamp() -> str:
+    """The one that the ranks agreed on when they met; empty without others."""
+    return _stamp
+
+
 def is_main_process() -> bool:
     """Whether this process writes files and prints: the only one, or rank 0."""
-    return not (dist.is_available() and dist.is_initialized()) or dist.get_rank() == 0
+    return is_main()
 
 
 def local_device() -> torch.device:
@@ -26,27 +43,36 @@ def local_device() -> torch.device:
 
 
 def join_process_group() -> None:
-    """Join the other processes that `torchrun` started: NCCL on GPUs, gloo on CPUs.
+    """Join the other processes that `torchrun` started: NCCL between GPUs, gloo between CPUs.
+
+    Only the main process logs what is less than a warning.
 
     Raises:
         ConfigError: when not started by `torchrun`.
     """
     if "LOCAL_RANK" not in os.environ:
         raise ConfigError(
-            "multi_gpu_train.json was run as one process",
+            "a multi_gpu configuration was run as one process",
             expected="processes started by torchrun",
-            fix="torchrun --standalone --nproc_per_node=2 -m monai.bundle run training --config_file ...",
+            fix="torchrun --standalone --nproc_per_node=2 -m monai.bundle run ..., or leave multi_gpu_*.json out",
         )
     if torch.cuda.is_available():
         torch.cuda.set_device(local_device())
-    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     dist.init_process_group(backend, timeout=LONGEST_WAIT)
+    global _stamp
+    _stamp = gather_to_all(new_stamp())[0]
+    if not is_main():
+        logging.disable(logging.INFO)
 
 
 def leave_process_group() -> None:
     """Wait for all, then leave; without the barrier a third of clean runs abort at exit."""
+    global _stamp
     dist.barrier()
     dist.destroy_process_group()
+    _stamp = ""
+    logging.disable(logging.NOTSET)
 
 
 def distribute(network: nn.Module) -> nn.Module:

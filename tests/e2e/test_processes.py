@@ -1,38 +1,132 @@
-"""Training by two processes under torchrun."""
+"""The overlays for several processes under torchrun: as commands, after a killed worker, with a rank that fails."""
 
+from __future__ import annotations
+
+import contextlib
 import json
+import os
 import re
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.support.bundle import command, run_command
+from shared.errors import ConfigError
+from tests.support.bundle import REPOSITORY, command, run_command, workflow
+from tests.support.errors import fails_with
 from tests.support.tiny import BUNDLES, TINY
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
+LAUNCHER = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+BUNDLE = "pets_mtl"
 
-def small(bundle):
+
+def small(bundle: str, **more: Any) -> dict[str, Any]:
     """As on the command line."""
-    return TINY[bundle].keys | {"batches_per_epoch": 3, "batch_size": 2, "phantoms": TINY[bundle].phantoms}
+    own = {"batches_per_epoch": 3, "batch_size": 2, "phantoms": TINY[bundle].phantoms}
+    return {key: value for key, value in (TINY[bundle].keys | own | more).items() if key != "device"}
+
+
+def torchrun(arguments: list[str], *options: str) -> list[str]:
+    """The command that starts a command's module in two processes."""
+    return [*LAUNCHER, *options, *arguments[1:]]
 
 
 @pytest.mark.parametrize("bundle", BUNDLES)
-def test_two_processes_train_one_network_and_one_of_them_writes(bundle, home, tmp_path):
-    keys = small(bundle) | {"models_dir": tmp_path / "models", "output_dir": tmp_path / "run"}
-    arguments = command("training", bundle, "train", "multi_gpu_train", **keys)
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    done = run_command([*launcher, *arguments[1:]], home=home, timeout=800)
+def test_two_processes_train_one_network_and_one_of_them_writes(bundle: str, home: Path, tmp_path: Path) -> None:
+    keys = small(bundle, models_dir=tmp_path / "models", output_dir=tmp_path / "run")
+    arguments = torchrun(command("training", bundle, "train", "multi_gpu_train", **keys))
+    done = run_command(arguments, home=home, timeout=800)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert len(re.findall(r"^best model", done.stdout, flags=re.M)) == 1
     rows = json.loads((tmp_path / "run" / "history.json").read_text())
     assert [row["epoch"] for row in rows] == [1, 2]
-    assert Path(tmp_path / "models" / "model.pt").is_file()
+    assert (tmp_path / "models" / "model.pt").is_file()
 
 
+class Job:
+    """A training by torchrun in the background, with a folder and a log of its own."""
+
+    def __init__(self, folder: Path, home: Path, *options: str, **keys: Any) -> None:
+        self.folder, self.log = folder, folder.with_suffix(".log")
+        own = {"output_dir": folder, "models_dir": folder / "models", "max_epochs": 4, "batches_per_epoch": 8}
+        arguments = command("training", BUNDLE, "train", "multi_gpu_train", **small(BUNDLE, **(own | keys)))
+        environment = os.environ | {"EYE_BUNDLES_HOME": str(home), "OMP_NUM_THREADS": "1"}
+        self.process = subprocess.Popen(
+            torchrun(arguments, *options),
+            cwd=REPOSITORY,
+            env=environment,
+            stdout=self.log.open("w"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def workers(self) -> list[int]:
+        """Process identifiers, in the order in which they were started."""
+        file = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(number) for number in file.read_text().split()]
+
+    def wait(self, seconds: float = 400) -> int:
+        return self.process.wait(timeout=seconds)
+
+    def end(self) -> None:
+        """Leave no process behind."""
+        workers = self.workers() if self.process.poll() is None else []
+        for number in (*workers, self.process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+        self.process.wait()
+
+
+def test_a_killed_workers_job_goes_on_from_its_last_checkpoint(home: Path, tmp_path: Path) -> None:
+    whole = Job(tmp_path / "whole", home)
+    try:
+        assert whole.wait() == 0, whole.log.read_text()[-3000:]
+    finally:
+        whole.end()
+    job = Job(tmp_path / "killed", home, "--max-restarts=1")
+    try:
+        checkpoint, end = job.folder / "checkpoint.pt", time.monotonic() + 300
+        while not checkpoint.is_file():
+            assert job.process.poll() is None, job.log.read_text()[-3000:]
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        os.kill(job.workers()[1], signal.SIGKILL)
+        assert job.wait() == 0, job.log.read_text()[-3000:]
+    finally:
+        job.end()
+    printed = job.log.read_text()
+    assert "continuing from" in printed
+    assert (job.folder / "run-2.json").is_file()
+    rows, expected = (json.loads((folder / "history.json").read_text()) for folder in (job.folder, whole.folder))
+    assert len(rows) == 4
+    assert rows == expected
+
+
+def test_an_error_of_one_rank_ends_the_job_and_is_named(home: Path, tmp_path: Path) -> None:
+    failing = "{'_target_':'tests.support.rank_runs.FailingInferer'}"
+    job = Job(tmp_path / "failing", home, **{"train#inferer": failing})
+    try:
+        assert job.wait() != 0
+    finally:
+        job.end()
+    printed = job.log.read_text()
+    assert "DataError: the third batch of rank 1" in printed
+    assert "best model" not in printed
+
+
+@pytest.mark.parametrize("overlay", ["multi_gpu_train", "multi_gpu_evaluate", "multi_gpu_inference"])
 @pytest.mark.parametrize("bundle", BUNDLES)
-def test_without_torchrun_the_error_names_it(bundle, home):
-    done = run_command(command("training", bundle, "train", "multi_gpu_train", **small(bundle)), home=home)
-    assert done.returncode == 1
-    assert "torchrun --standalone" in done.stderr.strip().splitlines()[-1]
+def test_without_torchrun_the_error_names_it(
+    bundle: str, overlay: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    names = {"multi_gpu_train": ["train"], "multi_gpu_evaluate": ["train", "evaluate"]}.get(overlay, ["inference"])
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    with fails_with(ConfigError, "torchrun --standalone"):
+        workflow(bundle, *names, overlay).initialize()

@@ -146,7 +146,7 @@ def scans(method_name: str) -> dict[str, Any]:
 
 
 def pets(weighting: str) -> dict[str, Any]:
-    """The trainer of mask, species and box, whose labels lie on one rank or the other; weights learned or by gradients."""
+    """The trainer of mask, species and box, whose labels lie on one rank or the other."""
     path = list(sys.path)
     use_scripts_of(str(REPOSITORY / "bundles" / "pets_mtl"))
     from scripts.loss import PetLoss
@@ -188,9 +188,7 @@ def pets(weighting: str) -> dict[str, Any]:
         decollate=False,
         train_handlers=[AverageGradients(module=loss)],
     )
-    trainer.add_event_handler(
-        Events.ITERATION_COMPLETED, lambda engine: terms.append(engine.loss_function.last_terms)
-    )
+    trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: terms.append(engine.loss_function.last_terms))
     trainer.run()
     forget_scripts()
     sys.path[:] = path

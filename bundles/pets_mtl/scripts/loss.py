@@ -24,8 +24,8 @@ class PetLoss(nn.Module):
     """Weighted Dice loss of the mask, cross entropy of every grade and L1 distance of the box, as published.
 
     A task's term is the mean over the images that have its label; pixels with ``counted`` 0 are left out of Dice. A
-    task without any label in the batch adds nothing. Of several ranks, the batch is their common one, however the labels
-    are spread over them.
+    task without any label in the batch adds nothing. Of several ranks, the batch is their common one, however the
+    labels are spread over them.
 
     Args:
         tasks: the task list.

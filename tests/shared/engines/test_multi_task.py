@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from shared.engines.multi_task import MultiTaskTrainer
 from shared.engines.prepare import PrepareLabels
-from shared.errors import ConfigError
 
 
 class TwoHeads(nn.Module):
@@ -109,12 +108,3 @@ def test_a_batch_without_any_label_moves_nothing() -> None:
     made = train([-1], aggregator=add)
     for after, before in zip(made.parameters(), TwoHeads().parameters(), strict=True):
         assert torch.equal(after, before)
-
-
-def test_several_processes_are_refused() -> None:
-    class Shared(nn.parallel.DistributedDataParallel):
-        def __init__(self) -> None:
-            nn.Module.__init__(self)
-
-    with pytest.raises(ConfigError, match="one process"):
-        MultiTaskTrainer(aggregator=add, network=Shared())

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from shared.data import RankSampler, VolumeBatchSampler
-from shared.handlers import ShareBuffers
+from shared.errors import TrainingError
+from shared.handlers import FiniteLossGuard, ShareBuffers, StopOnSignal
 from shared.ranks import (
     alone,
     any_rank,
@@ -36,6 +38,31 @@ def draws() -> dict[str, Tensor]:
     }
 
 
+def not_finite() -> str:
+    """The error of a loss that is not finite, which came of one rank's photographs."""
+    engine: Any = Mock(spec=["state"])
+    engine.state.output = {"loss": torch.tensor(torch.nan)}
+    engine.state.batch, engine.state.iteration = {"name": [f"eye of rank {rank()}"]}, 3
+    try:
+        FiniteLossGuard().check(engine)
+    except TrainingError as error:
+        return str(error)
+    return ""
+
+
+def stopped(by: int | None) -> tuple[bool, bool]:
+    """Whether a signal to one rank stops this one within an epoch, and at its end."""
+    handler = StopOnSignal()
+    handler.stopped_by = "SIGTERM" if rank() == by else None
+    ended = []
+    for act in (handler.stop_after_step, handler.stop_after_epoch):
+        engine: Any = Mock(accumulation_steps=1)
+        engine.state.iteration, engine.state.epoch_length = 2, 4
+        act(engine)
+        ended.append(engine.terminate.called)
+    return ended[0], ended[1]
+
+
 def tell() -> dict[str, Any]:
     mine, places = rank(), RankSampler(range(5), rank=rank(), world_size=num_ranks())
     network = nn.BatchNorm1d(2)
@@ -54,6 +81,8 @@ def tell() -> dict[str, Any]:
         "skipped": gather_ordered([(place, place) for place in places if place != 2]),
         "buffers": network.running_mean.tolist(),
         "alone": apart,
+        "not finite": not_finite(),
+        "stopped": (stopped(1), stopped(None)),
         "draws": draws(),
     }
 
@@ -78,7 +107,15 @@ def test_flags_and_items(told: list[dict[str, Any]]) -> None:
 
 
 def test_alone_nobody_is_asked(told: list[dict[str, Any]]) -> None:
-    assert [found["alone"] for found in told] == [(1, 0, [0], False, 1.0), (1, 0, [0], False, 1.0)]
+    assert [found["alone"] for found in told] == [(1, 0, [0], False, 1.0), (1, 0, [1], True, 1.0)]
+
+
+def test_a_loss_that_is_not_finite_names_the_photographs_of_all(told: list[dict[str, Any]]) -> None:
+    assert all("eye of rank 0, eye of rank 1" in found["not finite"] for found in told)
+
+
+def test_a_signal_to_one_rank_stops_all(told: list[dict[str, Any]]) -> None:
+    assert [found["stopped"] for found in told] == [((True, True), (False, False))] * 2
 
 
 def test_draws_of_ranks_are_those_of_one_process(told: list[dict[str, Any]]) -> None:
