@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import itertools
 import json
@@ -43,6 +44,18 @@ def commit_of(folder: str | Path) -> str:
         return "unknown"
 
 
+@functools.cache
+def own_commit() -> str:
+    """`commit_of` this project when the process first asked: what it has imported, not what is edited meanwhile."""
+    return commit_of(Path(shared.__file__).parent)
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Of `PACKAGES`; reading them takes a network's time for a small photograph."""
+    return {name: importlib.metadata.version(name) for name in PACKAGES}
+
+
 def provenance(
     *, bundle_root: str, seed: int | None = None, tasks: Sequence[Mapping[str, Any]] = (), **more: Any
 ) -> dict[str, Any]:
@@ -59,14 +72,13 @@ def provenance(
         files, beside what was given.
     """
     call = invocation()
-    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine()
     return {
         "bundle": Path(bundle_root).name,
         "seed": seed,
-        "commit": commit_of(Path(shared.__file__).parent),
+        "commit": own_commit(),
         "package_version": shared.__version__,
-        "versions": versions | {"python": platform.python_version()},
+        "versions": versions() | {"python": platform.python_version()},
         "hardware": {"device": device, "cores": os.cpu_count()},
         "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),

@@ -1,0 +1,1 @@
+"""Inference of whole folders, many thousand photographs or volumes: in shards, resumable, here or on Ray Data."""
