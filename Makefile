@@ -8,7 +8,7 @@ BUNDLE ?= idrid_moe_mtl
 CONFIGS := bundles/$(BUNDLE)/configs
 READY := $(VENV)/.installed
 
-.PHONY: help setup train test test-e2e browser lint mlflow benchmark clean
+.PHONY: help setup train test test-e2e browser lint mlflow label label-environment benchmark clean
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
@@ -28,7 +28,7 @@ train: $(READY)
 test: $(READY)
 	OMP_NUM_THREADS=1 $(PY) -m pytest -m "not e2e" -n $(or $(JOBS),2) --dist loadfile $(ARGS)
 
-test-e2e: $(READY) browser
+test-e2e: $(READY) browser label-environment
 	OMP_NUM_THREADS=1 $(PY) -m pytest -m e2e -n $(or $(JOBS),2) --dist loadgroup $(ARGS)
 
 # Chromium for the tests of pages: Debian's, where root may install it; without it these tests are skipped.
@@ -47,6 +47,22 @@ lint: $(READY)
 
 mlflow: $(READY)
 	$(PY) -m shared mlflow --port $(or $(PORT),5000)
+
+# An environment of its own: MONAI Label needs pydicom 2, the project pydicom 3.
+LABEL_VENV ?= .venv-label
+LABEL_READY := $(LABEL_VENV)/.installed
+
+$(LABEL_READY): shared/label/requirements.txt constraints.txt
+	test -x $(LABEL_VENV)/bin/python || $(PYTHON) -m venv $(LABEL_VENV)
+	$(LABEL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(LABEL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r shared/label/requirements.txt
+	@touch $@
+
+label-environment: $(LABEL_READY)
+
+label: $(READY) $(LABEL_READY)
+	$(PY) -m shared label --python $(LABEL_VENV)/bin/python --port $(or $(PORT),8000) \
+	  $(if $(STUDIES),--studies "$(STUDIES)") $(if $(BUNDLES),--bundles "$(BUNDLES)") $(ARGS)
 
 benchmark: $(READY)
 	$(PY) -m benchmarks $(ARGS)
