@@ -8,9 +8,11 @@ from __future__ import annotations
 import importlib
 import io
 import json
+import tempfile
 import warnings
 from collections.abc import Mapping
 from contextlib import redirect_stdout
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,7 +28,7 @@ TRACE, DYNAMO = "trace", "dynamo"
 EXPORTERS = (TRACE, DYNAMO)
 OPSET = 18
 # Of the example: both sides differ from each other and from 1, and 32 divides them.
-EXAMPLE = (2, 96, 128)
+EXAMPLE = (2, 64, 96)
 LARGEST_MULTIPLE = 256
 
 
@@ -43,9 +45,7 @@ def require_onnx() -> None:
             ) from error
 
 
-def to_onnx(
-    network: nn.Module, *, in_channels: int, description: Mapping[str, Any], exporter: str = TRACE
-) -> bytes:
+def to_onnx(network: nn.Module, *, in_channels: int, description: Mapping[str, Any], exporter: str = TRACE) -> bytes:
     """Export a network with batch, rows and columns left open.
 
     Args:
@@ -121,18 +121,19 @@ def open_axes(outputs: Mapping[str, Tensor], image_BCHW: Tensor) -> dict[str, di
 def _traced(network: nn.Module, image_BCHW: Tensor, outputs: Mapping[str, Tensor], divisor: int) -> Any:
     import onnx
 
-    content = io.BytesIO()
-    torch.onnx.export(
-        network,
-        (image_BCHW,),
-        content,
-        dynamo=False,
-        opset_version=OPSET,
-        input_names=[IMAGE],
-        output_names=list(outputs),
-        dynamic_axes=open_axes(outputs, image_BCHW),
-    )
-    return onnx.load_from_string(content.getvalue())
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        torch.onnx.export(
+            network,
+            (image_BCHW,),
+            path,
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=[IMAGE],
+            output_names=list(outputs),
+            dynamic_axes=open_axes(outputs, image_BCHW),
+        )
+        return onnx.load(path)
 
 
 def _by_dynamo(network: nn.Module, image_BCHW: Tensor, outputs: Mapping[str, Tensor], divisor: int) -> Any:

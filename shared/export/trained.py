@@ -1,4 +1,4 @@
-"""A bundle's trained network, built from inference.json with the overlays and settings that its weights were trained with."""
+"""A bundle's trained network: built from inference.json with the overlays and settings of its weights."""
 
 from __future__ import annotations
 

@@ -45,6 +45,7 @@ class Ensemble(nn.Module):
             )
         self.networks = nn.ModuleList(loaded(member) for member in members)
         self.weights = [weight / sum(given) for weight in given]
+        self.smallest = SMALLEST
 
     def forward(self, image_BCHW: Tensor) -> Tensor:
         """Log of the weighted mean probability [B,K,H,W], float32."""
@@ -53,7 +54,7 @@ class Ensemble(nn.Module):
             weight = self.weights[place]
             if weight > 0:
                 total = total + weight * network(image_BCHW).float().softmax(dim=1)
-        return total.clamp_min(SMALLEST).log()
+        return total.clamp_min(self.smallest).log()
 
 
 def loaded(member: Mapping[str, Any]) -> nn.Module:
