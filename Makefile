@@ -8,7 +8,7 @@ BUNDLE ?= idrid_moe_mtl
 CONFIGS := bundles/$(BUNDLE)/configs
 READY := $(VENV)/.installed
 
-.PHONY: help setup train test test-e2e browser lint mlflow label label-environment benchmark clean
+.PHONY: help setup train test test-e2e browser lint mlflow demo label label-environment benchmark clean
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
@@ -63,6 +63,11 @@ label-environment: $(LABEL_READY)
 label: $(READY) $(LABEL_READY)
 	$(PY) -m shared label --python $(LABEL_VENV)/bin/python --port $(or $(PORT),8000) \
 	  $(if $(STUDIES),--studies "$(STUDIES)") $(if $(BUNDLES),--bundles "$(BUNDLES)") $(ARGS)
+
+# The reading page; the bundles' models are those of make train.
+demo: $(READY)
+	$(PY) -c 'import gradio' 2>/dev/null || $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo]'
+	$(PY) -m shared demo --port $(or $(PORT),7860) $(if $(BUNDLES),--bundles $(BUNDLES)) $(ARGS)
 
 benchmark: $(READY)
 	$(PY) -m benchmarks $(ARGS)

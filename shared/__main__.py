@@ -45,6 +45,7 @@ COMMANDS = {
     "infer": Command("shared.folder.command", "infer", "read a whole folder of any size; resumes"),
     "federate": Command("shared.federated.command", "federate", "train over several sites that keep their images"),
     "label": Command("shared.label.command", "label", "serve trained bundles in MONAI Label"),
+    "demo": Command("shared.demo.command", "demo", "read one photograph or volume at a time on a page in the browser"),
     "mlflow": Command("shared.workflow.browse", "browse", "show all runs in the browser"),
 }
 USAGE = 2
