@@ -186,12 +186,11 @@ def test_bscans_are_gathered_one_by_one(tmp_path: Path) -> None:
         for labels_HW in labels():
             writer.append(labels_HW)
     np.testing.assert_array_equal(pydicom.dcmread(tmp_path / "seg.dcm").pixel_array, pydicom.dcmread(whole).pixel_array)
-    with (
-        pytest.raises(DataError, match="4 of 5 B-scans"),
-        SegmentationWriter(tmp_path / "x.dcm", **arguments) as writer,
-    ):
-        for labels_HW in labels()[:4]:
-            writer.append(labels_HW)
+    short = SegmentationWriter(tmp_path / "x.dcm", **arguments)
+    for labels_HW in labels()[:4]:
+        short.append(labels_HW)
+    with pytest.raises(DataError, match="4 of 5 B-scans"):
+        short.close()
     assert not (tmp_path / "x.dcm").exists()
 
 
