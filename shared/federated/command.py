@@ -47,7 +47,7 @@ def federate(
         sites: folders of their data, "DIR_A,DIR_B,...", or how many sites with different phantoms.
         rounds: how often weights are exchanged.
         local_epochs: epochs at each site between two exchanges.
-        output_dir: where results go; default: runs/BUNDLE/federated-<time>.
+        output_dir: where results go; default: runs/BUNDLE/federated-<time>, of NVFlare's sites ~/eye_bundles_federated.
         overlays: configuration files to append, such as quickstart, comma-separated.
         keys: configuration keys for every site, such as "{'image_size':[96,96]}".
         nvflare_job: write an NVFlare job to this folder instead; each site's data are where --sites says.
@@ -59,7 +59,8 @@ def federate(
     check_counts(rounds=rounds, local_epochs=local_epochs)
     common = checked_keys(keys) | {"max_epochs": rounds * local_epochs}
     folder = Path(output_dir).expanduser().resolve() if output_dir else default_folder(root)
-    check_writable(folder)
+    if not nvflare_job:
+        check_writable(folder)
     with own_errors():
         server = ServerWorkflow(root, overlays=listed, keys=common)
         if collect:
@@ -68,7 +69,8 @@ def federate(
         data = site_data(sites, phantoms=phantoms_of(configs, common))
         shown: dict[str, Any] = {"bundle": root, "overlays": listed, "keys": common, "local_epochs": local_epochs}
         if nvflare_job:
-            print(write_job(nvflare_job, sites=data, rounds=rounds, **shown))
+            record = {"output_dir": str(folder)} if output_dir else {}
+            print(write_job(nvflare_job, sites=data, rounds=rounds, **shown, **record))
             return
         members = []
         for name, own in data.items():
@@ -101,9 +103,9 @@ def site_data(sites: str, *, phantoms: Mapping[str, Any]) -> dict[str, dict[str,
     absent = [str(folder) for folder in folders if not folder.is_dir()]
     twice = sorted({str(folder) for folder in folders if folders.count(folder) > 1})
     if not folders or absent or twice:
+        problem = f"no folder {absent[0]}" if absent else f"{twice[0]} is given twice" if twice else "nothing"
         raise ConfigError(
-            f"--sites {text}: "
-            + (f"no folder {absent[0]}" if absent else f"{twice[0]} is given twice" if twice else ""),
+            f"--sites {text}: {problem}",
             expected="one folder of data per site, DIR_A,DIR_B,..., or a number of sites with phantoms",
             fix="correct --sites",
         )

@@ -125,7 +125,9 @@ def run(
             try:
                 if left:
                     pool = make_pool(options, ray=ray, workers=workers)
-                    pool.run(left, told)
+                    # Once more: Ray has put its own in place.
+                    with signals_as_ctrl_c():
+                        pool.run(left, told)
             except KeyboardInterrupt:
                 interrupted = True
             finally:

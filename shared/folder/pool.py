@@ -114,7 +114,10 @@ class RayData:
         # A block is what an actor is given at a time, and what is repeated if it dies.
         reader: Any = ShardReader
         read = data.from_items(rows, override_num_blocks=len(rows)).map(
-            reader, fn_constructor_args=(self.options,), concurrency=self.workers, **self.resources
+            reader,
+            fn_constructor_args=(self.options,),
+            compute=data.ActorPoolStrategy(size=self.workers),
+            **self.resources,
         )
         for row in read.iter_rows():
             told(by_number[int(row["number"])], int(row["over"]))
