@@ -1,5 +1,7 @@
-"""Of every bundle: what the documentation says is run, at reduced size, and every file, key and target in it exists."""
+"""What the documentation says is run, at reduced size, and every file, key, flag, link and target in it exists."""
 
+import inspect
+import json
 import re
 import shlex
 from pathlib import Path
@@ -7,13 +9,27 @@ from pathlib import Path
 import fire
 import pytest
 
+from shared.__main__ import COMMANDS, check_flags
 from shared.__main__ import main as shared_main
 from shared.workflow.keys import known_keys
 from tests.support.bundle import REPOSITORY
 from tests.support.tiny import BUNDLES, TINY, as_words, only_accepted
 
-LAUNCHER_KEYS = {"config_file", "standalone", "nproc_per_node"}
-OTHER_DOCUMENTS = ["CONTRIBUTING.md", "docs/architecture.md", "docs/studies.md"]
+LAUNCHER_KEYS = {"config_file", "standalone", "nproc_per_node", "nnodes", "max-restarts"}
+COMMAND = r"^(?:\w+=\S+ )*((?:python|torchrun|\.venv/bin/python) .*)"
+
+
+def all_documents():
+    """Every page of the repository: its own, `docs/`, benchmarks and model cards."""
+    patterns = ("*.md", "docs/*.md", "benchmarks/*.md", "bundles/*/docs/*.md")
+    return sorted(path.relative_to(REPOSITORY).as_posix() for pattern in patterns for path in REPOSITORY.glob(pattern))
+
+
+def commands_in(document):
+    """The lines of its code blocks that call Python, each whole."""
+    text = (REPOSITORY / document).read_text().replace("\\\n", " ")
+    blocks = re.findall(r"```\w*\n(.*?)```", text, flags=re.S)
+    return [line for block in blocks for line in re.findall(COMMAND, block, flags=re.M)]
 
 
 def documents_of(bundle):
@@ -22,34 +38,44 @@ def documents_of(bundle):
 
 def documented_commands(bundle):
     """Every command of a bundle in a code block of the documents, in order, once."""
-    lines = []
-    for document in documents_of(bundle):
-        for block in re.findall(r"```\w*\n(.*?)```", (REPOSITORY / document).read_text(), flags=re.S):
-            lines += [line for line in block.strip().splitlines() if line.startswith(("python -m", "torchrun"))]
-    own = (f"bundles/{bundle}", *(str(path) for path in Path("studies").glob("*")))
-    short = bundle.split("_")[0]
-    return [line for line in dict.fromkeys(lines) if any(word in line for word in own) or f"studies/{short}" in line]
+    lines = [line for document in documents_of(bundle) for line in commands_in(document)]
+    own = (f"bundles/{bundle}/", f"bundles/{bundle} ", f"dist/{bundle}.zip")
+    own += tuple(str(file.relative_to(REPOSITORY)) for file in studies_of(bundle))
+    return [line for line in dict.fromkeys(lines) if any(word in f"{line} " for word in own)]
+
+
+def studies_of(bundle):
+    return [
+        file for file in (REPOSITORY / "studies").glob("*.json") if json.loads(file.read_text())["bundle"] == bundle
+    ]
 
 
 @pytest.mark.parametrize(
-    ("bundle", "line"), [(bundle, line) for bundle in BUNDLES for line in documented_commands(bundle)]
+    ("document", "line"), [(name, line) for name in all_documents() for line in dict.fromkeys(commands_in(name))]
 )
-def test_files_and_keys_exist(bundle, line):
+def test_files_keys_and_flags_exist(document, line):
     for file in re.findall(r"(?:bundles/\w+/configs|studies)/\w+\.json", line):
         assert (REPOSITORY / file).is_file(), file
-    if "monai.bundle" in line:
-        keys = {word[2:].split("=")[0] for word in shlex.split(line) if word.startswith("--")}
+    words = shlex.split(line, comments=True)
+    if "monai.bundle" in words:
+        (bundle,) = set(re.findall(r"bundles/(\w+)/configs", line)) or {BUNDLES[0]}
+        keys = {word[2:].split("=")[0].split("#")[0] for word in words if word.startswith("--")}
         assert keys <= known_keys(REPOSITORY / "bundles" / bundle / "configs") | LAUNCHER_KEYS
+    elif "shared" in words:
+        name, *rest = words[words.index("shared") + 1 :]
+        check_flags(name, rest, COMMANDS[name].load())
 
 
-@pytest.mark.parametrize("bundle", BUNDLES)
-def test_keys_in_running_text_exist(bundle):
-    known = {"dataset_dir"}.union(*(known_keys(REPOSITORY / "bundles" / name / "configs") for name in BUNDLES))
-    for document in documents_of(bundle):
-        assert set(re.findall(r"`--(\w+)", (REPOSITORY / document).read_text())) <= known, document
+@pytest.mark.parametrize("document", all_documents())
+def test_keys_and_flags_in_running_text_exist(document):
+    known = {"dataset_dir", "max-restarts"}.union(
+        *(known_keys(REPOSITORY / "bundles" / name / "configs") for name in BUNDLES)
+    )
+    known = known.union(LAUNCHER_KEYS, *(inspect.signature(command.load()).parameters for command in COMMANDS.values()))
+    assert set(re.findall(r"`--(\w[\w-]*)", (REPOSITORY / document).read_text())) <= known
 
 
-@pytest.mark.parametrize("document", sorted({name for b in BUNDLES for name in documents_of(b)}) + OTHER_DOCUMENTS)
+@pytest.mark.parametrize("document", all_documents())
 def test_links_and_make_targets_exist(document):
     path = REPOSITORY / document
     text = path.read_text()
@@ -80,7 +106,8 @@ def test_the_documented_commands_run(bundle, phantoms_of, home, tmp_path, monkey
     small |= {"bootstrap_samples": 20, "phantoms": tiny.phantoms}
     data = phantoms_of(bundle)
     seen = data / tiny.inferred
-    places = {"findings": tmp_path / "findings"}
+    places = {"findings": tmp_path / "findings", "/elsewhere": tmp_path / "elsewhere"}
+    places |= {f"dist/{bundle}.zip": tmp_path / "dist" / f"{bundle}.zip"}
     kinds = []
     for line in documented_commands(bundle):
         words = [str(places.get(word, word)) for word in shlex.split(line)]
@@ -104,7 +131,10 @@ def test_the_documented_commands_run(bundle, phantoms_of, home, tmp_path, monkey
             weights = tmp_path / "models" / "model.pt"
             shared_main([*words[3:], "--ckpt_path", str(weights), "--output_dir", str(tmp_path / "dist")])
             assert (tmp_path / "dist" / f"{bundle}.zip").is_file()
-        elif words[:3] == ["python", "-m", "shared"]:
+        elif words[:4] == ["python", "-m", "shared", "unpack"]:
+            shared_main(words[3:])
+            assert (tmp_path / "elsewhere" / bundle / "configs" / "inference.json").is_file()
+        elif words[:4] == ["python", "-m", "shared", "doctor"]:
             with pytest.raises(SystemExit) as ended:
                 shared_main([*words[3:], "--quick", "--output_dir", str(tmp_path / "doctor")])
             assert ended.value.code == 0

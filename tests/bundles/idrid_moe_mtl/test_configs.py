@@ -1,31 +1,10 @@
-"""One fact, one place; what the format forbids is compared (tests/bundles/test_configs.py has what bundles share)."""
+"""The published networks (tests/bundles/verification has what bundles share)."""
 
 import pytest
 
 from tests.support.bundle import workflow
-from tests.support.tiny import read_config
 
 NAME = "idrid_moe_mtl"
-
-
-def normalisation(transforms):
-    return next(
-        {key: value for key, value in item.items() if key != "_desc_"}
-        for item in transforms
-        if item["_target_"] == "NormalizeIntensityd"
-    )
-
-
-def test_normalisation_is_one():
-    train = read_config(NAME, "train")
-    expected = normalisation(train["train"]["preprocessing"]["transforms"])
-    for transforms in (
-        train["validate"]["preprocessing"]["transforms"],
-        read_config(NAME, "inference")["preprocessing"]["transforms"],
-        read_config(NAME, "evaluate")["validate#preprocessing#transforms"],
-        read_config(NAME, "as_published")["+train"]["preprocessing"]["transforms"],
-    ):
-        assert normalisation(transforms) == expected
 
 
 @pytest.mark.parametrize(

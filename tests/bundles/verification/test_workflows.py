@@ -121,8 +121,8 @@ def test_bundles_follow_each_other_in_one_process(tiny_of):
         flow = workflow(bundle, "inference", workflow_type="infer", **keys)
         flow.initialize()
         root = (REPOSITORY / "bundles" / bundle).resolve()
-        assert Path(next(iter(sys.modules["scripts"].__path__))).resolve() == root / "scripts"
         assert all(file.is_relative_to(root) for file in own_parts(flow))
+        assert Path(next(iter(sys.modules["scripts"].__path__))).resolve() == root / "scripts"
         network = flow.parser.get_parsed_content("network_def")
         found = {name: tuple(value.shape) for name, value in network.state_dict().items()}
         assert shapes.setdefault(bundle, found) == found
