@@ -59,7 +59,11 @@ def join_process_group() -> None:
     if torch.cuda.is_available():
         torch.cuda.set_device(local_device())
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    dist.init_process_group(backend, timeout=LONGEST_WAIT)
+    store, rank, world_size = next(dist.rendezvous("env://", timeout=LONGEST_WAIT))
+    if os.environ.get("GROUP_WORLD_SIZE") == "1":
+        # `torchrun` keeps one store for all attempts: a restarted worker would look for those that died before.
+        store = dist.PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=world_size, timeout=LONGEST_WAIT)
     global _stamp
     _stamp = gather_to_all(new_stamp())[0]
     if not is_main():

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from shared.errors import ConfigError
-from tests.support.bundle import REPOSITORY, command, run_command, workflow
+from tests.support.bundle import REPOSITORY, command, run, run_command, workflow
 from tests.support.errors import fails_with
-from tests.support.tiny import BUNDLES, TINY
+from tests.support.tiny import BUNDLES, TINY, draw
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -47,6 +47,25 @@ def test_two_processes_train_one_network_and_one_of_them_writes(bundle: str, hom
     rows = json.loads((tmp_path / "run" / "history.json").read_text())
     assert [row["epoch"] for row in rows] == [1, 2]
     assert (tmp_path / "models" / "model.pt").is_file()
+
+
+def test_evaluation_and_inference_by_their_commands(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    data, model = draw(BUNDLE, tmp_path / "data"), tmp_path / "run" / "model.pt"
+    keys = TINY[BUNDLE].keys | {"dataset_dir": str(data), "output_dir": str(model.parent), "models_dir": ""}
+    run(BUNDLE, "train", **keys)
+    given = {key: value for key, value in keys.items() if key in ("image_size", "channels", "num_workers", "amp")}
+    for run_id, names, result in (
+        ("evaluating", ("train", "evaluate", "multi_gpu_evaluate"), "per_photograph.csv"),
+        ("inference", ("inference", "multi_gpu_inference"), "summary.csv"),
+    ):
+        own = {"output_dir": tmp_path / run_id, "dataset_dir": data, "ckpt_path": model}
+        done = run_command(torchrun(command(run_id, BUNDLE, *names, **(given | own))), home=home, timeout=400)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        assert (tmp_path / run_id / result).is_file()
+        assert len(re.findall(rf"{tmp_path}/{run_id}/metrics.json|photographs read", done.stdout)) == 1
 
 
 class Job:

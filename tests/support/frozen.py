@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from shared.engines import start_network
+from shared.networks.dropout import Dropout
 
 
 def freeze(network: nn.Module) -> nn.Module:
@@ -16,7 +17,7 @@ def freeze(network: nn.Module) -> nn.Module:
             module.eval()
             kind = type(module)
             module.__class__ = type(f"Frozen{kind.__name__}", (kind,), {"train": _stay})
-        elif isinstance(module, nn.modules.dropout._DropoutNd):
+        elif isinstance(module, (nn.modules.dropout._DropoutNd, Dropout)):
             module.p = 0.0
     return network
 
