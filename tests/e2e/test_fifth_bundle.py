@@ -62,7 +62,7 @@ def test_it_is_found_verified_trained_and_its_documentation_run(tree: Path) -> N
     listed = run_tests(tree, "--collect-only", *tests).stdout
     for name in (
         *("test_files[", "official_schema[", "test_every_output", "export_the_same[", "golden_curve["),
-        *("every_overlay[", "documented_commands_run[", "test_files_and_keys_exist["),
+        *("every_overlay[", "documented_commands_run[", "test_files_keys_and_flags_exist["),
     ):
         assert name in listed, name
 
