@@ -60,7 +60,7 @@ def build_app(folder: str | Path, bundles: Sequence[str | Path], *, fresh: bool 
         if not (source / "models" / MODEL).is_file():
             done[source.name] = f"left out: no weights; make train BUNDLE={source.name}"
             continue
-        _pack(source, target)
+        add_bundle(root, source)
         done[source.name] = "packed"
     if not any(state in ("kept", "packed") for state in done.values()):
         raise CheckpointError(
@@ -72,16 +72,29 @@ def build_app(folder: str | Path, bundles: Sequence[str | Path], *, fresh: bool 
     return done
 
 
-def _pack(source: Path, target: Path) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / f"{source.name}.zip"
-        write_zip(file, source, find_weights(source))
-        new = unpack_bundle(file, Path(folder) / "new")
+def add_bundle(folder: str | Path, bundle: str | Path, *, ckpt_path: str = "") -> Path:
+    """Pack a trained bundle into an app folder, in place of the one of its name.
+
+    Args:
+        folder: of the app.
+        bundle: the bundle's folder.
+        ckpt_path: the weights; by default the bundle's ``models/model.pt``.
+
+    Raises:
+        CheckpointError: no weights, or others than the bundle's.
+    """
+    source = bundle_root_of(str(bundle))
+    target = Path(folder) / "model" / source.name
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place) / f"{source.name}.zip"
+        write_zip(file, source, find_weights(source, ckpt_path))
+        new = unpack_bundle(file, Path(place) / "new")
         # The server's own is used: several bundles share one process.
         shutil.rmtree(new / "shared")
         shutil.rmtree(target, ignore_errors=True)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(new, target)
+    return target
 
 
 def add_examples(studies: str | Path, bundle: str | Path, *, number: int = 4, **overrides: Any) -> list[Path]:
@@ -106,12 +119,12 @@ def add_examples(studies: str | Path, bundle: str | Path, *, number: int = 4, **
     folder.mkdir(parents=True, exist_ok=True)
     step = max(1, len(images) // number)
     written = [_copy(item, folder, prefix=root.name) for item in images[::step][:number]]
-    if workflow.parser.config.get("dataset_dir") == "phantoms" or _is_drawn(written[0], images[0]):
+    if _is_drawn(images[0]):
         (folder / LABEL_FILE).write_text(PHANTOM_TEXT, encoding="utf-8")
     return written
 
 
-def _is_drawn(written: Path, item: dict[str, Any]) -> bool:
+def _is_drawn(item: dict[str, Any]) -> bool:
     return any((parent / LABEL_FILE).is_file() for parent in Path(str(item["image"])).parents)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 
 import shared
@@ -11,6 +10,7 @@ from shared.errors import ConfigError
 from shared.label.build import add_examples, build_app
 from shared.workflow.enter import TELEMETRY_OFF
 from shared.workflow.paths import HOME_VARIABLE, home_folder
+from shared.workflow.ports import check_port, free_port
 
 LIMIT_VARIABLE = "EYE_BUNDLES_LABEL_LIMIT_MB"
 REPOSITORY = Path(shared.__file__).resolve().parents[1]
@@ -43,7 +43,7 @@ def label(
         python: that has MONAI Label; `make label` makes it.
         fresh: take the bundles' present weights, in place of those that were trained on in the server.
     """
-    check_port(host, port)
+    check_port(port, host=host, fix=f"choose another: make label PORT={free_port()}")
     interpreter = Path(python).absolute()
     if not interpreter.is_file():
         raise ConfigError(f"there is no {interpreter}", expected="a Python with MONAI Label", fix="make label")
@@ -80,21 +80,3 @@ def bundle_folders(names: str) -> list[Path]:
     given = [name.strip() for name in names.split(",") if name.strip()]
     by_name = {path.name: path for path in known}
     return [by_name.get(name, Path(name).expanduser()) for name in given] if given else known
-
-
-def check_port(host: str, port: int) -> None:
-    """Refuse a port that another program has.
-
-    Raises:
-        ConfigError: it is taken, or cannot be had.
-    """
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except (OSError, OverflowError) as error:
-            raise ConfigError(
-                f"port {port} of {host} cannot be had: {error}",
-                expected="a port that no other program uses",
-                fix=f"choose another: make label PORT={port + 1}, or --port {port + 1}",
-            ) from error

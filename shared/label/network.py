@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -10,7 +11,7 @@ from torch import nn
 from shared.handlers.load import load_weights, read_tensors
 
 
-def network_from(*, network: nn.Module, path: str | Path, device: torch.device | str) -> nn.Module:
+def network_from(*, network: Any, path: str | Path, device: torch.device | str) -> nn.Module:
     """Load weights and move to the device, in the fast memory layout.
 
     Raises:

@@ -24,7 +24,8 @@ from shared.label.command import LIMIT_VARIABLE
 log = logging.getLogger(__name__)
 
 Message = MutableMapping[str, Any]
-Receive, Send = Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 MEGABYTE = 1_000_000
 DEFAULT_LIMIT_MB = 200
 # What is read and thrown away of a body that is too large, so that the client gets to read the answer.

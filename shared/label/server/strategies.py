@@ -37,21 +37,23 @@ class MostUncertain(Strategy):
     """
 
     def __init__(self, measure: str, infers: Mapping[str, EyeInferTask]) -> None:
-        super().__init__(f"{MEANING[measure]}; params: model, max_samples (0: all images)")
+        super().__init__(f"{MEANING[measure]}; params: model, images, max_samples")
         self.measure, self.infers = measure, infers
 
     def __call__(self, request: dict[str, Any], datastore: Any) -> dict[str, Any] | None:
         """Choose.
 
         Args:
-            request: ``model``, its name (may be left out where there is one), and ``max_samples`` to look at no more
-                than so many images, evenly from all.
+            request: ``model``, its name (may be left out where there is one); ``images``, names to choose among (all,
+                where not given); ``max_samples``, to look at no more than so many, evenly from all.
 
         Raises:
             MONAILabelException: no such model, or one without the measure.
         """
         name = self._model(request)
-        images = sorted(datastore.get_unlabeled_images(request.get("label_tag"), request.get("labels")))
+        wanted = request.get("images")
+        unlabelled = datastore.get_unlabeled_images(request.get("label_tag"), request.get("labels"))
+        images = sorted(image for image in unlabelled if wanted is None or image in wanted)
         chosen = [images[place] for place in even_order(len(images), int(request.get("max_samples", 0)))]
         values = {}
         for image in chosen:
