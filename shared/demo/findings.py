@@ -151,7 +151,7 @@ def heading(key: str) -> str:
 
 def shown(key: str, value: object) -> str:
     """A number with at most four significant digits (whole ones in full), a share in per cent, nothing as a dash."""
-    if value is None:
+    if value is None or value == "":
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"

@@ -51,7 +51,7 @@ class Page:
             with gr.Row(elem_id="give"):
                 with gr.Column(scale=3, min_width=300):
                     upload = gr.File(
-                        label="Drop a fundus photograph, a B-scan, a volume (.mha, .nii.gz) or a pet",
+                        label="Photograph, B-scan or volume (.mha, .nii.gz)",
                         elem_id="upload",
                         height=150,
                     )
@@ -107,7 +107,7 @@ class Page:
         ready = sum(bundle.is_trained for bundle in self.library.bundles.values())
         return (
             f"<h1>{escape(TITLE)}</h1><p class='warning'>{escape(DISCLAIMER)}</p>"
-            f"<details{'' if ready == len(self.library.bundles) else ' open'}><summary>Bundles: {ready} of "
+            f"<details{'' if ready else ' open'}><summary>Bundles: {ready} of "
             f"{len(self.library.bundles)} have a model</summary><div class='wide'><table><tr><th>bundle</th>"
             f"<th>reads</th><th>model</th></tr>{rows}</table></div></details>"
         )

@@ -10,7 +10,10 @@ STYLE = """
 #head th, #head td, #found th, #found td { text-align: left; padding: .18rem .7rem .18rem 0; border-bottom: 1px solid var(--border-color-primary); vertical-align: top; }
 #found td { font-variant-numeric: tabular-nums; }
 #found th { font-weight: 500; }
-#head code { white-space: nowrap; }
+#head code { overflow-wrap: anywhere; }
+#head table, #found table, #head tr, #found tr, #head th, #found th, #head td, #found td { border-left: 0 !important; border-right: 0 !important; border-top: 0 !important; }
+#head, #found, #message, #picture, #downloads, #give, #result, #give > *, #result > * { min-width: 0 !important; max-width: 100%; }
+#upload label { white-space: normal; }
 .wide { overflow-x: auto; }
 #samples { gap: 6px; }
 #samples button { justify-content: flex-start; text-align: left; white-space: normal; }
@@ -46,6 +49,11 @@ STYLE = """
 .dark #found .note { background: #26324a; color: #e3eaf6; }
 .dark #found h3 em { color: #5eead4; }
 @media (max-width: 640px) {
+  .gradio-container main, .gradio-container .main { padding: 8px 0 !important; }
+  #give, #result { flex-direction: column; }
+  #give > *, #result > *, #upload { width: 100% !important; }
+  #head td, #head th { padding-right: .4rem; }
+  #head th { overflow-wrap: anywhere; }
   .gradio-container { padding: 8px !important; }
   #head h1 { font-size: 1.2rem; }
 }

@@ -78,12 +78,19 @@ def check_pixels(path: Path) -> None:
 
 
 def check_voxels(path: Path) -> None:
-    """Refuse a volume by the size in its header.
+    """Refuse a volume by the size in its header, and one that names another file: it could name any of the server's.
 
     Raises:
-        DataError: no volume, or too many voxels.
+        DataError: no volume, too many voxels, or voxels elsewhere.
     """
-    n, h, w = read_header(path).geometry.size_NHW
+    header = read_header(path)
+    if header.data_file != path:
+        raise DataError(
+            f"{path.name} is a header, whose voxels are in a second file",
+            expected=KINDS,
+            fix="save the volume as .mha with its voxels in it, for example with 3D Slicer or ITK-SNAP",
+        )
+    n, h, w = header.geometry.size_NHW
     if n * h * w > MAX_VOXELS:
         raise _too_large(path, f"{w} x {h} x {n} voxels", most=f"{MAX_VOXELS / 1e6:.0f} million voxels")
 

@@ -85,12 +85,25 @@ class Page:
             self.mouse("mouseMoved", *(a + (b - a) * step / steps for a, b in zip(start, end, strict=True)))
         self.mouse("mouseReleased", *end)
 
-    def click(self, place: str) -> None:
-        """Press where the middle of an element is, given by an expression."""
+    def middle(self, place: str) -> tuple[float, float]:
+        """Where the middle of an element is, given by an expression; the page is scrolled there first."""
         x, y = self.ask(
-            f"(() => {{const r = ({place}).getBoundingClientRect(); return [r.x+r.width/2, r.y+r.height/2]}})()"
+            f"(() => {{const e = ({place}); e.scrollIntoViewIfNeeded(); const r = e.getBoundingClientRect(); "
+            "return [r.x+r.width/2, r.y+r.height/2]})()"
         )
-        self.drag((x, y), (x, y), steps=1)
+        return x, y
+
+    def click(self, place: str) -> None:
+        """Press where the middle of an element is."""
+        spot = self.middle(place)
+        self.drag(spot, spot, steps=1)
+
+    def drop(self, file: Path, place: str) -> None:
+        """Let go of a dragged file over the middle of an element."""
+        x, y = self.middle(place)
+        data = {"items": [], "files": [str(file.resolve())], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            self.call("Input.dispatchDragEvent", type=kind, x=x, y=y, data=data)
 
     def photograph(self, path: Path) -> Path:
         """What is seen, as PNG."""
