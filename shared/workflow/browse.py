@@ -36,7 +36,10 @@ def browse(*, port: int = 5000, host: str = "127.0.0.1") -> None:
     # `make mlflow PORT=5001` comes here as --port 5001.
     fix = f"choose another one: make mlflow PORT={free_port()}, or python -m shared mlflow --port ..."
     check_port(port, host=host, fix=fix)
-    print(f"the runs of {store}: http://{host}:{port} (until Ctrl-C)", flush=True)
+    print(
+        f"{store}\n  http://{host}:{port}: choose 'Model training' at the top left, then an experiment; Ctrl-C ends it",
+        flush=True,
+    )
     # One worker: MLflow's four, each of which a busy machine starts slowly, are ended and begun again without end.
     options = {"--backend-store-uri": store, "--host": host, "--port": str(port), "--workers": "1"}
     command = [sys.executable, "-m", "mlflow", "ui", *(word for option in options.items() for word in option)]
