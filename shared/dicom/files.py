@@ -87,7 +87,9 @@ def read_dataset(
                 missing.append("TransferSyntaxUID")
     except Exception as error:  # a parser of damaged files fails in many ways
         raise unreadable(name, f"{type(error).__name__}: {error}") from error
-    if missing and dataset.get("SOPClassUID") != pydicom.uid.MediaStorageDirectoryStorage:
+    if missing and dataset.file_meta.get("MediaStorageSOPClassUID") == pydicom.uid.MediaStorageDirectoryStorage:
+        raise unreadable(name, f"it is {sop_class_of(dataset)}, a list of files")
+    if missing:
         raise unreadable(name, f"it has no {', '.join(missing)}")
     return dataset
 

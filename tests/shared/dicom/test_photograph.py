@@ -10,10 +10,12 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image
+from pydicom.fileset import FileSet
 
 from shared.data.listing import find_photographs, find_pictures
 from shared.data.photograph import MAX_PIXELS, photograph_size, read_photograph
 from shared.dicom.files import eye_of, is_dicom, stem_of
+from shared.dicom.segmentation import write_photograph_segmentation
 from shared.errors import DataError
 from tests.support.dicom import eye_pixels, jpeg_of, scan_voxels, write_photograph, write_scan
 
@@ -195,6 +197,20 @@ def test_bad_files_are_refused_by_name_and_the_rest_goes_on(tmp_path: Path) -> N
     reasons = {Path(path).name: reason for path, reason in listing.refused}
     assert reasons.keys() == {path.name for path, _ in bad.values()}
     assert all(said in reasons[path.name] for path, said in bad.values())
+
+
+def test_what_lies_on_an_exported_disk_beside_photographs_is_refused(tmp_path: Path) -> None:
+    source = write_photograph(tmp_path / "a" / "eye.dcm", eye_pixels())
+    found = {"MA": np.zeros((96, 120), bool)}
+    write_photograph_segmentation(found, tmp_path / "disk" / "seg.dcm", source=source)
+    files = FileSet()
+    files.add(source)
+    files.write(tmp_path / "disk")
+    listing = find_pictures(tmp_path / "disk")
+    assert len(listing.items) == 1
+    reasons = {Path(path).name: reason for path, reason in listing.refused}
+    assert "Segmentation Storage" in reasons["seg.dcm"]
+    assert "Media Storage Directory" in reasons["DICOMDIR"]
 
 
 def test_a_missing_decoder_is_named_with_the_package_that_has_it(tmp_path: Path) -> None:
