@@ -59,7 +59,7 @@ class TensorRTNetwork(nn.Module):
     def forward(self, image_BCHW: Tensor) -> Tensor | dict[str, Tensor]:
         """What the original returns."""
         found = self.engine(image_BCHW)
-        values = list(found.values()) if isinstance(found, Mapping) else list(found)
+        values = [found[name] for name in self.names] if isinstance(found, Mapping) else list(found)
         return values[0] if self.single else dict(zip(self.names, values, strict=True))
 
 
