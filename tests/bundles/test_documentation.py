@@ -32,6 +32,11 @@ def commands_in(document):
     return [line for block in blocks for line in re.findall(COMMAND, block, flags=re.M)]
 
 
+def mentioned_in(document):
+    """Commands of this project in running text and tables."""
+    return re.findall(r"`(python -m shared \w[^`\n]*)`", (REPOSITORY / document).read_text())
+
+
 def documents_of(bundle):
     return ["README.md", f"bundles/{bundle}/docs/README.md"]
 
@@ -51,7 +56,8 @@ def studies_of(bundle):
 
 
 @pytest.mark.parametrize(
-    ("document", "line"), [(name, line) for name in all_documents() for line in dict.fromkeys(commands_in(name))]
+    ("document", "line"),
+    [(name, line) for name in all_documents() for line in dict.fromkeys(commands_in(name) + mentioned_in(name))],
 )
 def test_files_keys_and_flags_exist(document, line):
     for file in re.findall(r"(?:bundles/\w+/configs|studies)/\w+\.json", line):
@@ -75,12 +81,20 @@ def test_keys_and_flags_in_running_text_exist(document):
     assert set(re.findall(r"`--(\w[\w-]*)", (REPOSITORY / document).read_text())) <= known
 
 
+def chapters_of(path):
+    """The names by which GitHub links to a page's headings."""
+    headings = re.findall(r"^#+ (.*)", path.read_text(), flags=re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("document", all_documents())
 def test_links_and_make_targets_exist(document):
     path = REPOSITORY / document
     text = path.read_text()
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
-        assert (path.parent / target).exists(), target
+    for target, chapter in re.findall(r"\]\((?!http)([^)#]*)#?([^)]*)\)", text):
+        place = path.parent / target if target else path
+        assert place.exists(), target
+        assert not chapter or chapter in chapters_of(place), f"{target} has no chapter {chapter}"
     makefile = (REPOSITORY / "Makefile").read_text()
     for target in re.findall(r"^make ([a-z][\w-]*)|`make ([a-z][\w-]*)", text, flags=re.M):
         assert re.search(rf"^{target[0] or target[1]}:", makefile, flags=re.M), target
