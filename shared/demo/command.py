@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import sys
 
 from shared.demo.library import Library, find_bundles
 from shared.errors import ConfigError
@@ -46,4 +49,7 @@ def demo(*, bundles: str = "", models_dir: str = "", port: int = 7860, host: str
     with Sessions(Library(found)) as sessions:
         app = make_app(sessions, host=host)
         print(f"reading page: http://{host}:{port} (until Ctrl-C)", flush=True)
-        uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=3)
+        # Uvicorn ends by the signal that it was ended by, before anything could be removed.
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+        with contextlib.suppress(KeyboardInterrupt):
+            uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=3)

@@ -23,13 +23,14 @@ SAMPLES = "scripts/samples.py"
 
 
 class Bundle(NamedTuple):
-    """A bundle's folder and weights, and what its metadata say."""
+    """A bundle's folder and weights; ``reads`` kinds of files, ``outputs`` of its network, as its metadata say."""
 
     root: Path
     model: Path
     title: str
     task: str
     reads: tuple[str, ...]
+    outputs: int
 
     @property
     def name(self) -> str:
@@ -88,9 +89,11 @@ def find_bundles(names: Sequence[str] = (), *, models_dir: str | Path = "") -> l
             )
         about = json.loads((root / "configs" / "metadata.json").read_text())
         models = Path(models_dir).expanduser() / root.name if models_dir else root / "models"
-        modality = next(iter(about["network_data_format"]["inputs"].values())).get("modality", "photograph")
+        formats = about["network_data_format"]
+        modality = next(iter(formats["inputs"].values())).get("modality", "photograph")
         reads = READS.get(modality, READS["photograph"])
-        bundles.append(Bundle(root.resolve(), models / "model.pt", about["name"], about["task"], reads))
+        found = (about["name"], about["task"], reads, len(formats["outputs"]))
+        bundles.append(Bundle(root.resolve(), models / "model.pt", *found))
     if not bundles:
         raise ConfigError(f"no bundle in {folder}", expected="at least one", fix="give --bundles /path/to/bundle")
     return bundles
@@ -108,7 +111,7 @@ class Library:
         self._open: dict[str, Predictor] = {}
 
     def choose(self, kind: str, *, name: str = "") -> Bundle:
-        """The named bundle, else the first trained one that reads such files best.
+        """The named bundle, else of those that read such files best a trained one, whose network says most.
 
         Raises:
             CheckpointError: it is not trained yet.
@@ -130,7 +133,7 @@ class Library:
                 expected=", ".join(sorted({read for bundle in self.bundles.values() for read in bundle.reads})),
                 fix="start the page with more bundles, or give another file",
             )
-        return self._trained(min(fitting, key=lambda bundle: (bundle.reads.index(kind), not bundle.is_trained)))
+        return self._trained(min(fitting, key=lambda one: (one.reads.index(kind), not one.is_trained, -one.outputs)))
 
     def predictor(self, bundle: Bundle) -> Predictor:
         """Its inference, opened once."""

@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 from shared.data.bscan_pictures import PICTURE_SUFFIXES
 from shared.data.field_of_view import WORK_WIDTH, find_field_of_view
 from shared.data.photograph import read_photograph
-from shared.data.volume_header import is_volume_file, read_header
+from shared.data.volume_header import VOLUME_SUFFIXES, read_header
 from shared.errors import DataError
 
 MAX_BYTES = 150_000_000
@@ -50,7 +50,7 @@ def check_upload(path: Path) -> str:
     if path.suffix.lower() in PICTURE_SUFFIXES:
         check_pixels(path)
         return kind_of_picture(path)
-    if is_volume_file(path):
+    if path.name.lower().endswith(VOLUME_SUFFIXES):
         check_voxels(path)
         return OCT
     raise DataError(f"{path.name} is no file that can be read", expected=KINDS, fix="give another file")

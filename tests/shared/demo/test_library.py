@@ -39,13 +39,13 @@ def test_every_sample_is_drawn_where_the_bundle_says(name: str) -> None:
 
 def test_the_trained_bundle_that_reads_such_files_is_chosen(tmp_path: Path) -> None:
     everything = Library(find_bundles(models_dir=make_models(tmp_path / "all", *BUNDLES)))
-    expected = {FUNDUS: "fundus_od_unet", OCT: "retouch_meanteacher", BSCAN: "retouch_meanteacher", OTHER: "pets_mtl"}
+    expected = {FUNDUS: "idrid_moe_mtl", OCT: "retouch_meanteacher", BSCAN: "retouch_meanteacher", OTHER: "pets_mtl"}
     assert {kind: everything.choose(kind).name for kind in expected} == expected
-    assert everything.choose(FUNDUS, name="idrid_moe_mtl").name == "idrid_moe_mtl"
+    assert everything.choose(FUNDUS, name="fundus_od_unet").name == "fundus_od_unet"
     with pytest.raises(DataError, match="read by others: OCT"):
         everything.choose(OCT, name="pets_mtl")
-    some = Library(find_bundles(models_dir=make_models(tmp_path / "some", "idrid_moe_mtl")))
-    assert some.choose(FUNDUS).name == "idrid_moe_mtl"
+    some = Library(find_bundles(models_dir=make_models(tmp_path / "some", "fundus_od_unet")))
+    assert some.choose(FUNDUS).name == "fundus_od_unet"
     with pytest.raises(CheckpointError, match="make train BUNDLE=retouch_meanteacher"):
         some.choose(OCT)
     with pytest.raises(DataError, match="no bundle on this page reads such a file: OCT"):
