@@ -53,7 +53,7 @@ def to_onnx(network: nn.Module, *, in_channels: int, description: Mapping[str, A
         in_channels: C.
         description: stored in the file's ``metadata_props``, each value as JSON.
         exporter: ``"trace"``, PyTorch's exporter by tracing, or ``"dynamo"``, its newer one by `torch.export`, which
-            took 10 to 50 times as long on these networks and gives the same values.
+            took 5 to 40 times as long on these networks and gives the same values.
 
     Returns:
         the file's content: input ``image``, outputs by name with ``pred`` first.

@@ -138,6 +138,15 @@ def test_the_network_with_experts_is_scripted_sparsely_too():
     check_equal(script, lambda image: outputs_of(dense, image), images, name="model.ts")
 
 
+@pytest.mark.e2e
+def test_the_newer_exporter_gives_the_same_at_every_size():
+    """Its own unrolling of an adaptive pool would be wrong at sizes other than the example's."""
+    network = made(NETWORKS["hard_resnet"])
+    content = to_onnx(network, in_channels=3, description={}, exporter="dynamo")
+    images = images_for(network)
+    check_equal(run_onnx(content, threads=1), lambda image: outputs_of(network, image), images, name="model.onnx")
+
+
 def test_sparse_experts_are_refused_as_onnx():
     """Traced, the experts chosen for the example would serve every image."""
     network = made(lambda: Routed("sparse", rule="top_k", top_k=1))
