@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 import fire
+import monai.bundle
 import pytest
 
 from shared.__main__ import COMMANDS, check_flags
@@ -66,7 +67,10 @@ def test_files_keys_and_flags_exist(document, line):
     if "monai.bundle" in words:
         (bundle,) = set(re.findall(r"bundles/(\w+)/configs", line)) or {BUNDLES[0]}
         keys = {word[2:].split("=")[0].split("#")[0] for word in words if word.startswith("--")}
-        assert keys <= known_keys(REPOSITORY / "bundles" / bundle / "configs") | LAUNCHER_KEYS
+        known = known_keys(REPOSITORY / "bundles" / bundle / "configs") | LAUNCHER_KEYS
+        # Arguments of MONAI's other commands, such as ckpt_export; `override` takes the configuration's keys.
+        known |= set(inspect.signature(getattr(monai.bundle, words[words.index("monai.bundle") + 1])).parameters)
+        assert keys <= known
     elif "shared" in words:
         name, *rest = words[words.index("shared") + 1 :]
         check_flags(name, rest, COMMANDS[name].load())
