@@ -160,16 +160,12 @@ class Page:
         names = [(bundle.titles.get(layer, layer.replace("_", " ")), layer) for layer in reading.layers]
         best, last = reading.best_slice, max(1, reading.num_slices - 1)
         slider = gr.Slider(0, last, value=best, step=1, visible=reading.num_slices > 1, label=f"B-scan, 0 to {last}")
-        notes = []
-        if reading.name.startswith("PHANTOM"):
-            notes.append("PHANTOM: a drawn picture, nobody's.")
-        elif "PHANTOM" in str(reading.source) or "phantoms" in reading.source.parts:
-            notes.append("PHANTOM: a drawn volume, nobody's.")
+        notes = ["PHANTOM: drawn by this software, nobody's picture."] if shown.phantom else []
         if reading.findings.get("provenance", {}).get("phantom"):
             notes.append("The weights were trained on PHANTOMS: what they find in real pictures means nothing.")
         title = f"<h2>{escape(bundle.title)}</h2>{colouring(reading.colours)}"
         found = describe(reading.findings, titles=bundle.titles, colours=reading.colours, notes=notes)
-        text = f"Read by {bundle.title}: {reading.name}"
+        text = f"Read by {bundle.title}: {reading.name}{' (PHANTOM)' if shown.phantom else ''}"
         return [
             gr.File(value=None),
             f'<p class="good" role="status">{escape(text)}</p>',

@@ -18,12 +18,13 @@ from shared.demo.uploads import BSCAN, check_upload
 
 
 class Shown(NamedTuple):
-    """A reading, whose it is, and the word by which its files are asked for."""
+    """A reading, whose it is, the word by which its files are asked for, and whether it is of a phantom."""
 
     token: str
     folder: Path
     bundle: Bundle
     reading: Reading
+    phantom: bool = False
 
 
 class Sessions:
@@ -79,7 +80,7 @@ class Sessions:
         folder = self._folder(session)
         try:
             path = cut(drawn, bundle.samples.get("part"), folder / f"PHANTOM_{drawn.stem}.png")
-            return self._read(session, folder, path, kind=bundle.reads[0], bundle=bundle)
+            return self._read(session, folder, path, kind=bundle.reads[0], bundle=bundle, phantom=True)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -94,14 +95,16 @@ class Sessions:
         if shown is not None:
             shutil.rmtree(shown.folder, ignore_errors=True)
 
-    def _read(self, session: str, folder: Path, path: Path, *, kind: str, bundle: Bundle) -> Shown:
+    def _read(
+        self, session: str, folder: Path, path: Path, *, kind: str, bundle: Bundle, phantom: bool = False
+    ) -> Shown:
         if kind == BSCAN and "OCT" in bundle.reads:
             # Volumes of pictures are folders.
             alone = folder / path.stem
             alone.mkdir()
             path = Path(shutil.move(path, alone / path.name)).parent
         results = self.library.predictor(bundle)(path, output_dir=folder / "results")
-        shown = Shown(secrets.token_urlsafe(24), folder, bundle, Reading(path, results))
+        shown = Shown(secrets.token_urlsafe(24), folder, bundle, Reading(path, results), phantom)
         pack(results, folder / f"{shown.reading.name}.zip")
         self.shown[session] = shown
         return shown

@@ -10,13 +10,14 @@ STYLE = """
 #head th, #head td, #found th, #found td { text-align: left; padding: .18rem .7rem .18rem 0; border-bottom: 1px solid var(--border-color-primary); vertical-align: top; }
 #found td { font-variant-numeric: tabular-nums; }
 #found th { font-weight: 500; }
+#found .wide th:first-child { white-space: nowrap; }
 #head code { overflow-wrap: anywhere; }
 #head table, #found table, #head tr, #found tr, #head th, #found th, #head td, #found td { border-left: 0 !important; border-right: 0 !important; border-top: 0 !important; }
 #head, #found, #message, #picture, #downloads, #give, #result, #give > *, #result > * { min-width: 0 !important; max-width: 100%; }
 #upload label { white-space: normal; }
 .wide { overflow-x: auto; }
 #samples { gap: 6px; }
-#samples button { justify-content: flex-start; text-align: left; white-space: normal; }
+#samples button { min-width: 0 !important; flex: 1 1 100%; justify-content: flex-start; text-align: left; white-space: normal; }
 #message p { padding: .5rem .75rem; margin: 0; border-radius: 6px; overflow-wrap: anywhere; }
 #message .good { background: #e3f5ef; color: #0c4a3c; }
 #message .bad { background: #fde7e4; color: #7a1a10; }
@@ -37,6 +38,8 @@ STYLE = """
 #found .bar b { background: #8bb8b3; height: 100%; font-size: .7rem; line-height: 1rem; color: #fff; text-align: center; overflow: hidden; }
 #found .bar.chosen b { background: #0f766e; }
 #found .bar.chosen span { font-weight: 650; }
+#found .experts .bar { grid-template-columns: 9rem 1fr; }
+#found .experts .bar span:last-child { display: none; }
 #found .experts .expert0 { background: #0072b2; }
 #found .experts .expert1 { background: #b34700; }
 #found .experts .expert2 { background: #00795a; }
@@ -49,6 +52,8 @@ STYLE = """
 .dark #found .note { background: #26324a; color: #e3eaf6; }
 .dark #found h3 em { color: #5eead4; }
 @media (max-width: 640px) {
+  .gradio-container { width: 100vw !important; max-width: 100vw !important; min-width: 0 !important; box-sizing: border-box; }
+  .gradio-container .main, .gradio-container .wrap, .gradio-container main, .gradio-container .column { min-width: 0 !important; }
   .gradio-container main, .gradio-container .main { padding: 8px 0 !important; }
   #give, #result { flex-direction: column; }
   #give > *, #result > *, #upload { width: 100% !important; }

@@ -14,7 +14,8 @@ from shared.data.photograph import read_photograph
 from shared.data.volume_header import VOLUME_SUFFIXES, read_header
 from shared.errors import DataError
 
-MAX_BYTES = 150_000_000
+MEGABYTE = 2**20
+MAX_BYTES = 150 * MEGABYTE
 MAX_PIXELS = 60_000_000
 MAX_VOXELS = 300_000_000
 KINDS = f"a picture ({', '.join(PICTURE_SUFFIXES)}) or a volume in one file (.mha, .nii, .nii.gz)"
@@ -37,8 +38,8 @@ def check_upload(path: Path) -> str:
         raise DataError(f"{path.name} is empty (0 bytes)", expected=KINDS, fix="export or download the file again")
     if size > MAX_BYTES:
         raise DataError(
-            f"{path.name} has {size / 1e6:.0f} MB",
-            expected=f"at most {MAX_BYTES / 1e6:.0f} MB",
+            f"{path.name} has {size / MEGABYTE:.0f} MB",
+            expected=f"at most {MAX_BYTES // MEGABYTE} MB",
             fix="read it with the bundle's inference.json, which has no such limit",
         )
     if path.suffix.lower() == ".mhd":

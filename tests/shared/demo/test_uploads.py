@@ -62,7 +62,7 @@ def test_what_cannot_be_read_is_refused_by_name(tmp_path: Path, name: str, conte
 def test_large_files_are_refused_without_being_read(tmp_path: Path) -> None:
     file = tmp_path / "eye.jpg"
     with file.open("wb") as sparse:
-        sparse.truncate(200_000_000)
+        sparse.truncate(200 * 2**20)
     with pytest.raises(DataError, match="has 200 MB"):
         check_upload(file)
 
