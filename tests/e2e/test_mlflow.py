@@ -193,7 +193,7 @@ def test_a_taken_port_is_said_and_another_one_named(home: Path, address: str) ->
         env=os.environ | {"EYE_BUNDLES_HOME": str(home)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
         check=False,
     )
     assert done.returncode == 2

@@ -19,8 +19,8 @@ from tests.support.volumes import write_retouch
 class Tiny(NamedTuple):
     """A bundle's smallest run, as its ``scripts/tiny.py`` says it, so that a new bundle brings its own.
 
-    ``keys``: of a training run. ``golden``: further ones, of the run whose losses are in ``tests/golden``. ``phantoms``: of
-    the bundle's `make_phantoms`. ``inferred``: what inference reads of these.
+    ``keys``: of a training run. ``golden``: further ones, of the run whose losses are in ``tests/golden``.
+    ``phantoms``: of the bundle's `make_phantoms`. ``inferred``: what inference reads of these.
     """
 
     keys: dict[str, Any]

@@ -12,7 +12,9 @@ from tests.support.bundle import REPOSITORY
 NEEDED = (
     *("LICENSE", "configs/metadata.json", "configs/inference.json"),
     *("configs/train.json", "configs/evaluate.json", "configs/logging.conf"),
-    *("configs/multi_gpu_train.json", "configs/quickstart.json", "configs/as_published.json"),
+    *("configs/multi_gpu_train.json", "configs/multi_gpu_evaluate.json", "configs/multi_gpu_inference.json"),
+    *("configs/inference_trt.json", "configs/federated.json", "configs/label.json"),
+    *("configs/quickstart.json", "configs/as_published.json"),
     *("docs/README.md", "docs/data_license.txt", "models/.gitkeep"),
     *("scripts/__init__.py", "scripts/measured.py", "scripts/tiny.py"),
 )
