@@ -69,7 +69,7 @@ def federate(
         data = site_data(sites, phantoms=phantoms_of(configs, common))
         shown: dict[str, Any] = {"bundle": root, "overlays": listed, "keys": common, "local_epochs": local_epochs}
         if nvflare_job:
-            record = {"output_dir": str(folder)} if output_dir else {}
+            record: dict[str, Any] = {"output_dir": str(folder)} if output_dir else {}
             print(write_job(nvflare_job, sites=data, rounds=rounds, **shown, **record))
             return
         members = []
