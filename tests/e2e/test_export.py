@@ -21,7 +21,7 @@ from shared.export.trained import Trained
 from tests.support.bundle import REPOSITORY, config_files, run
 from tests.support.tiny import BUNDLES, TINY, draw, only_accepted, read_config
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600), pytest.mark.parametrize("bundle", BUNDLES)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900), pytest.mark.parametrize("bundle", BUNDLES)]
 
 
 @pytest.fixture(scope="module")
