@@ -86,7 +86,8 @@ def make_app(sessions: Sessions, *, host: str) -> FastAPI:
         run_history=False,
         enable_monitoring=False,
         theme=gr.themes.Base(primary_hue="teal", neutral_hue="slate", font=system, font_mono=["monospace"]),
-        css=STYLE,
+        # Not `css`, which Gradio confines to the inside of its container.
+        head=f"<style>{STYLE}</style>",
     )
     if host in LOCAL:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(LOCAL))
