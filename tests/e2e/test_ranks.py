@@ -17,7 +17,7 @@ from tests.support.bundle import run
 from tests.support.rank_runs import COMPARABLE, Run, run_on_two_ranks
 from tests.support.tiny import BUNDLES, TINY, draw, only_accepted
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
 SIZES = ("batch_size", "unlabelled_batch_size")
 
