@@ -201,7 +201,7 @@ def test_a_file_of_200_mb_is_not_even_sent(served: Served, tmp_path: Path) -> No
     with browser(width=1280, height=1000) as view:
         view.open(served.address, ready=READY)
         view.drop(large, "document.querySelector('#upload')")
-        view.wait("document.body.innerText.includes('exceed the maximum allowed size of 150 Mb')")
+        view.wait("document.body.innerText.includes('exceed the maximum allowed size of 150')")
 
 
 def test_what_a_closed_page_has_read_is_removed(served: Served) -> None:
