@@ -20,7 +20,6 @@ from shared.label.result import volume_suffix
 VOLUMES = (".nii.gz", ".nii", ".mha")
 SUFFIXES = (*PICTURE_SUFFIXES, *VOLUMES)
 PATTERNS = [f"*{form}" for suffix in SUFFIXES for form in dict.fromkeys((suffix, suffix.upper()))]
-LABEL_SUFFIXES = (".nrrd", *SUFFIXES)
 NAME = r"[^/\\\x00]{1,200}"
 
 
@@ -72,7 +71,9 @@ def check_label(file: Path, *, image: Path) -> None:
     Raises:
         DataError: it cannot be read, or has another size.
     """
-    _check_kind(file, LABEL_SUFFIXES)
+    _check_kind(file, SUFFIXES)
+    own: tuple[int, ...]
+    wanted: tuple[int, ...]
     if volume_suffix(image):
         with VolumeFile(image) as volume, VolumeFile(file, label=True) as label:
             own, wanted = label.geometry.size_NHW, volume.geometry.size_NHW
