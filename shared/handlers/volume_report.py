@@ -69,6 +69,15 @@ class VolumeReport:
         self.pictures, self.figures = pictures, figures
         self.reset()
 
+    def reset(self, engine: Engine | None = None) -> None:
+        """Forget everything collected."""
+        self.counts: dict[str, dict[str, VolumeCounts]] = {}
+        self.seen: dict[str, set[int]] = {}
+        self.unlabelled: set[str] = set()
+        self.histograms: dict[str, ScoreHistogram] = {}
+        self.shown: dict[str, tuple[tuple[int, ...], BScanPicture]] = {}
+        self.rows: list[VolumeRow] = []
+
     @property
     def predictions(self) -> list[str]:
         """Names of the predictions that were collected, the deployed one first."""
@@ -118,15 +127,6 @@ class VolumeReport:
                 self._pool(fluid, histogram)
         self.seen = {name: self.seen[name] for name in self.items if name in self.seen}
         self.shown = {name: self.shown[name] for name in self.items if name in self.shown}
-
-    def reset(self, engine: Engine | None = None) -> None:
-        """Forget everything collected."""
-        self.counts: dict[str, dict[str, VolumeCounts]] = {}
-        self.seen: dict[str, set[int]] = {}
-        self.unlabelled: set[str] = set()
-        self.histograms: dict[str, ScoreHistogram] = {}
-        self.shown: dict[str, tuple[tuple[int, ...], BScanPicture]] = {}
-        self.rows: list[VolumeRow] = []
 
     def collect(self, engine: Engine) -> None:
         """Take in the engine's present batch."""

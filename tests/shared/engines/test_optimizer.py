@@ -38,5 +38,5 @@ def test_only_adamw_decays_apart_from_the_gradient() -> None:
 
 
 def test_another_name_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"one of sgd, rmsprop, adam, adamw[\s\S]*--optimizer_name adam"):
+    with pytest.raises(ConfigError, match=r"one of sgd, rmsprop, adam, adamw[\s\S]*did you mean 'adam'"):
         make_optimizer("adm", params=[nn.Parameter(torch.ones(1))], learning_rate=0.1)

@@ -63,6 +63,14 @@ class DiscReport:
         self.pictures, self.figures = pictures, figures
         self.reset()
 
+    def reset(self, engine: Engine | None = None) -> None:
+        """Forget everything collected."""
+        self.scored: list[Scored] = []
+        # Where among all photographs that came, those without a mask included, a scored one stood.
+        self.places: list[int] = []
+        self.came = 0
+        self.rows: list[DiscRow] = []
+
     def attach(self, engine: Engine) -> None:
         """Collect from a MONAI evaluator that decollates its batch."""
         engine.add_event_handler(Events.STARTED, self.reset)
@@ -74,14 +82,6 @@ class DiscReport:
         self.scored = gather_ordered(zip(self.places, self.scored, strict=True))
         if is_main():
             self.finish(engine)
-
-    def reset(self, engine: Engine | None = None) -> None:
-        """Forget everything collected."""
-        self.scored: list[Scored] = []
-        # Where among all photographs that came, those without a mask included, a scored one stood.
-        self.places: list[int] = []
-        self.came = 0
-        self.rows: list[DiscRow] = []
 
     def collect(self, engine: Engine) -> None:
         """Take in the engine's present batch.
