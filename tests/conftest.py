@@ -51,3 +51,16 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("EYE_BUNDLES_HOME", str(folder))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return folder
+
+
+# Long tests that share nothing with others of their file: these start first, on any worker.
+SPREAD = ("test_quickstart", "test_package", "test_documentation")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one file stay on one worker (`--dist loadgroup`), as they share what their module's fixtures made."""
+    for item in items:
+        if item.path.stem not in SPREAD:
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(REPOSITORY))))
+    items.sort(key=lambda item: SPREAD.index(item.path.stem) if item.path.stem in SPREAD else len(SPREAD))

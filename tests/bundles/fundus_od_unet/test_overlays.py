@@ -77,7 +77,7 @@ def test_weights_are_refused_with_other_settings(go, tmp_path):
         ({"classes": ["cup"]}, ConfigError, "['disc', 'cup']"),
         ({"protocol": "random"}, ConfigError, "one of published, seeded"),
         ({"reader": "expert3"}, ConfigError, "expert1"),
-        ({"source": "drion"}, ConfigError, "--source drions"),
+        ({"source": "drion"}, ConfigError, "did you mean 'drions'"),
         ({"backbone": "unet"}, ConfigError, "one of classic, padded"),
         ({"pretrained": "imagenet"}, ConfigError, "scratch"),
         ({"window": [0, 4]}, ConfigError, "a height and a width"),

@@ -88,6 +88,7 @@ def wait_for(condition, process, seconds=200):
     raise AssertionError(f"nothing happened; output: {process.communicate()[0][-3000:]}")
 
 
+@pytest.mark.e2e
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
 def test_a_run_that_was_ended_in_an_epoch_continues_to_the_same_curve(tiny, home, tmp_path, number):

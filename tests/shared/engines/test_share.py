@@ -18,7 +18,7 @@ def told_of(number: int, *, rank: int) -> list[str]:
     evaluator = SupervisedEvaluator(device="cpu", val_data_loader=loader, network=nn.Identity())
     told: list[str] = []
     for event in (Events.STARTED, Events.ITERATION_COMPLETED, Events.COMPLETED):
-        evaluator.add_event_handler(event, lambda name=event.name: told.append(name))
+        evaluator.add_event_handler(event, lambda _, name: told.append(name), event.name)
     run_share(evaluator)
     return told
 
