@@ -126,6 +126,18 @@ def drop(view: Page, file: Path) -> str:
     return str(view.ask(f"{SAID}.innerText"))
 
 
+def choose(view: Page, title: str) -> None:
+    """Open the list of bundles, again where the page was not ready for the click, and take the one of this title."""
+    option = f"[...document.querySelectorAll('[role=option]')].find(o => o.innerText.includes({json.dumps(title)}))"
+    end = time.monotonic() + 60
+    while not view.ask(f"Boolean({option})"):
+        assert time.monotonic() < end, f"the list of bundles does not show {title}"
+        view.ask("document.activeElement.blur()")
+        view.click("document.querySelector('#bundle input')")
+        time.sleep(1)
+    view.click(option)
+
+
 def fetched(view: Page, ending: str) -> Any:
     """What a download's link leads to: status, length, and JSON."""
     link = f"document.querySelector('#downloads a[download$=\"{ending}\"]').href"
@@ -137,10 +149,7 @@ def fetched(view: Page, ending: str) -> Any:
 @pytest.mark.parametrize("name", BUNDLES)
 def test_a_dropped_file_is_read_shown_in_layers_and_taken_away(name: str, served: Served, page: Page) -> None:
     title = next(bundle.title for bundle in find_bundles([name]))
-    page.click("document.querySelector('#bundle input')")
-    option = f"[...document.querySelectorAll('[role=option]')].find(o => o.innerText.includes({json.dumps(title)}))"
-    page.wait(option)
-    page.click(option)
+    choose(page, title)
     assert drop(page, served.files[name]).startswith(f"Read by {title}: {served.files[name].stem}")
     page.wait(LOADED)
     status, _, text = fetched(page, ".json")
