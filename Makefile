@@ -26,10 +26,10 @@ train: $(READY)
 	$(PY) -m monai.bundle run training --config_file "['$(CONFIGS)/train.json','$(CONFIGS)/quickstart.json']" $(ARGS)
 
 test: $(READY)
-	OMP_NUM_THREADS=1 $(PY) -m pytest -m "not e2e" -n $(or $(JOBS),2) --dist loadgroup --no-loadscope-reorder $(ARGS)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -m "not e2e" -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-e2e: $(READY) browser label-environment
-	OMP_NUM_THREADS=1 $(PY) -m pytest -m e2e -n $(or $(JOBS),2) --dist loadgroup --no-loadscope-reorder $(ARGS)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -m e2e -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Chromium for the tests of pages: Debian's, where root may install it; without it these tests are skipped.
 browser:

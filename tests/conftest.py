@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -54,13 +55,21 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 # Long tests that share nothing with others of their file: these start first, on any worker.
-SPREAD = ("test_quickstart", "test_package", "test_documentation")
+SPREAD = ("test_quickstart.py", "test_package.py", "test_documentation.py")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one file stay on one worker (`--dist loadgroup`), as they share what their module's fixtures made."""
-    for item in items:
-        if item.path.stem not in SPREAD:
-            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(REPOSITORY))))
-    items.sort(key=lambda item: SPREAD.index(item.path.stem) if item.path.stem in SPREAD else len(SPREAD))
+    """The longest tests first."""
+    items.sort(key=lambda item: SPREAD.index(item.path.name) if item.path.name in SPREAD else len(SPREAD))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Tests of one file stay on one worker, as they share what their module's fixtures made; but for `SPREAD`."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::")[0]
+            return nodeid if Path(file).name in SPREAD else file
+
+    return Scheduling(config, log)
