@@ -11,11 +11,11 @@ from typing import Any
 
 from monai.bundle import ConfigWorkflow
 
-from shared.errors import ConfigError, EyeBundlesError
+from shared.errors import ConfigError
 from shared.handlers.load import LoadModel, read_facts
 from shared.package.configs import merged
 from shared.workflow.enter import use_scripts_of
-from shared.workflow.errors import root_cause
+from shared.workflow.errors import own_errors
 
 INFERENCE = "inference.json"
 LOAD = "shared.handlers.LoadModel"
@@ -168,15 +168,9 @@ class Predictor:
     @contextmanager
     def _entered(self) -> Iterator[None]:
         """Hold the process for this bundle; of MONAI's errors only our own cause is shown."""
-        with ONE_AT_A_TIME:
+        with ONE_AT_A_TIME, own_errors():
             use_scripts_of(str(self.root))
-            try:
-                yield
-            except Exception as error:
-                cause = root_cause(error)
-                if isinstance(cause, EyeBundlesError) and cause is not error:
-                    raise cause from None
-                raise
+            yield
 
 
 def _stamp(file: Path) -> tuple[int, ...]:

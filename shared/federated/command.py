@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from shared.errors import ConfigError, EyeBundlesError
+from shared.errors import ConfigError
 from shared.federated.nvflare_job import write_job
 from shared.federated.nvflare_model import collect_model
 from shared.federated.publish import ServerWorkflow
@@ -18,7 +17,7 @@ from shared.files import check_writable
 from shared.phantoms.source import PHANTOMS
 from shared.report.table import format_table, number
 from shared.study.stages import read_configs
-from shared.workflow.errors import root_cause
+from shared.workflow.errors import own_errors
 from shared.workflow.paths import workspace
 
 MOST_SITES = 64
@@ -155,15 +154,3 @@ def default_folder(root: Path) -> Path:
     """A new folder among the bundle's runs."""
     home = Path(workspace(bundle_root=str(root)))
     return home / "runs" / root.name / f"federated-{time.strftime('%Y%m%d-%H%M%S')}"
-
-
-@contextmanager
-def own_errors() -> Iterator[None]:
-    """Of MONAI's errors let only our own cause be seen."""
-    try:
-        yield
-    except Exception as error:
-        cause = root_cause(error)
-        if isinstance(cause, EyeBundlesError) and cause is not error:
-            raise cause from None
-        raise

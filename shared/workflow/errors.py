@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from shared.errors import EyeBundlesError
@@ -23,6 +25,18 @@ def root_cause(error: BaseException) -> BaseException:
     ours = [item for item in chain if isinstance(item, EyeBundlesError)]
     told = [found for item in chain if (found := from_worker(item)) is not None]
     return (told or ours or chain)[-1]
+
+
+@contextmanager
+def own_errors() -> Iterator[None]:
+    """Of MONAI's errors let only our own cause be seen."""
+    try:
+        yield
+    except Exception as error:
+        cause = root_cause(error)
+        if isinstance(cause, EyeBundlesError) and cause is not error:
+            raise cause from None
+        raise
 
 
 def from_worker(error: BaseException) -> EyeBundlesError | None:
