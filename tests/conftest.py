@@ -63,6 +63,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: SPREAD.index(item.path.name) if item.path.name in SPREAD else len(SPREAD))
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Tests of one file stay on one worker, as they share what their module's fixtures made; but for `SPREAD`."""
     from xdist.scheduler import LoadFileScheduling
